@@ -1,0 +1,69 @@
+"""Questions to people: opened with the message that asks, answered once, by a person or by a standing permission."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from agents.services import Services
+from agents.work import number
+from configs.schema import GateKind
+from storage import approvals, events
+from storage.approvals import Answer
+from storage.models import Approval, Decision, EvaluationReport, Run
+
+POLICY = "policy:standing permission"
+
+
+def ask(
+    session: Session,
+    services: Services,
+    run: Run,
+    gate: GateKind,
+    *,
+    revision: int,
+    shown: dict[str, Any],
+) -> Approval:
+    """Open a gate and say so; `shown` is what the message shows and what a decision is bound to."""
+    now = services.clock.now()
+    limits = services.settings.approvals
+    approval = approvals.open_or_get(
+        session,
+        Approval(
+            run_id=number(run),
+            gate=gate,
+            iteration=run.iteration,
+            revision=revision,
+            shown_sha256=approvals.hash_shown(shown),
+            created_at=now,
+            remind_at=now + timedelta(hours=limits.remind_after_h),
+            expires_at=now + timedelta(hours=limits.expire_after_h),
+        ),
+    )
+    events.say(
+        session,
+        number(run),
+        gate.value,
+        f"i{run.iteration}:gate:{gate}:{revision}",
+        {**shown, "approval_id": approval.id},
+        now,
+    )
+    if gate in {*services.settings.approvals.policy, *run.policy} and approval.id is not None:
+        answer = Answer(Decision.APPROVE, POLICY, "standing permission")
+        if approvals.decide(session, approval.id, approval.shown_sha256, answer, now):
+            approval.decision = Decision.APPROVE
+    return approval
+
+
+def ask_about_report(
+    session: Session, services: Services, run: Run, report: EvaluationReport, *, revision: int
+) -> None:
+    """Ask whether the tuned model of a report is good enough."""
+    shown = {
+        "report_id": report.id,
+        "iteration": report.iteration,
+        "partial": report.partial,
+        "again": revision > 0,
+        "report": report.payload,
+    }
+    ask(session, services, run, GateKind.REPORT, revision=revision, shown=shown)

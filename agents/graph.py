@@ -1,0 +1,84 @@
+"""The loop on one page: nodes, edges and how a run is driven through them.
+
+    PREPARING → PLANNING → APPROVING → BUILDING → EVALUATING → REVIEWING → DELIVERING → DELIVERED
+                   ↑  ↑____ revise __|      | failed              | ❌ / reply
+                   └────────────────── DEBUGGING ←────────────────┘
+
+`START` and every node leave through one router that reads `Run.phase`, so that driving a run is start, resume, crash
+recovery and scheduler tick in one. Checkpoints are disposable: rows are the truth.
+"""
+
+import logging
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from sqlmodel import Session
+
+from agents import debugger, evaluator, intake, orchestrator, trainer, work
+from agents.services import Services
+from agents.state import RunState
+from storage import runs
+from storage.models import FINAL, Phase, Run
+
+log = logging.getLogger(__name__)
+
+Graph = CompiledStateGraph[RunState, Services, RunState, RunState]
+
+NODES: dict[Phase, tuple[str, Any]] = {
+    Phase.PREPARING: ("intake", intake.prepare),
+    Phase.PLANNING: ("orchestrator_plan", orchestrator.plan),
+    Phase.APPROVING: ("orchestrator_approve", orchestrator.approve),
+    Phase.BUILDING: ("trainer", trainer.train),
+    Phase.EVALUATING: ("evaluator", evaluator.evaluate),
+    Phase.REVIEWING: ("evaluator_review", evaluator.review),
+    Phase.DEBUGGING: ("debugger", debugger.debug),
+    Phase.DELIVERING: ("orchestrator_deliver", orchestrator.deliver),
+}
+
+RECURSION_LIMIT = 60
+"""Nodes that one drive may pass; a run that needs more is going in circles."""
+
+
+async def _route(state: RunState, runtime: Runtime[Services]) -> str:
+    run = await runtime.context.db.read(runs.get, state["run_id"])
+    return END if run.phase in FINAL or run.paused else NODES[run.phase][0]
+
+
+def build(checkpointer: BaseCheckpointSaver[str]) -> Graph:
+    """Return the compiled graph."""
+    graph = StateGraph(RunState, context_schema=Services)
+    destinations: dict[Any, str] = {END: END} | {name: name for name, _node in NODES.values()}
+    graph.add_conditional_edges(START, _route, destinations)
+    for name, node in NODES.values():
+        graph.add_node(name, node)
+        graph.add_conditional_edges(name, _route, destinations)
+    return graph.compile(checkpointer=checkpointer)
+
+
+async def advance(graph: Graph, services: Services, run_id: int) -> None:
+    """Drive a run until it ends or waits. Safe at any time, any number of times.
+
+    An error ends the run as FAILED with a reason; it never reaches the caller, so one run cannot stop the others.
+    """
+    try:
+        await graph.ainvoke(
+            {"run_id": run_id},
+            {"configurable": {"thread_id": str(run_id)}, "recursion_limit": RECURSION_LIMIT},
+            context=services,
+            durability="sync",
+        )
+    except runs.Fenced:
+        log.info("run=%d moved on by somebody else; looking again", run_id)
+        services.wake(run_id)
+    except Exception as error:
+        log.exception("run=%d failed", run_id)
+        await services.db.write(_fail, services, run_id, work.explain(error))
+
+
+def _fail(session: Session, services: Services, run_id: int, reason: str) -> None:
+    run: Run = runs.get(session, run_id)
+    if run.phase not in FINAL:
+        work.fail(session, services, run, reason)

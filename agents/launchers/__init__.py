@@ -1,0 +1,20 @@
+"""Ways to start the same program on the same folder."""
+
+from pathlib import Path
+from typing import Protocol
+
+
+class Launcher(Protocol):
+    """Starts, watches and stops workers. Every implementation passes tests/contracts/test_launchers.py."""
+
+    def start(self, folder: Path) -> str:
+        """Start a worker on a folder with a `spec.json` and return a handle.
+
+        Starting a folder again while its worker lives, or after it has left a result, does no harm.
+        """
+
+    def alive(self, folder: Path, handle: str | None) -> bool:
+        """Tell whether a worker of this folder is running. A hint: the folder is the truth."""
+
+    def stop(self, folder: Path, handle: str | None) -> None:
+        """End the worker and all it has started, at once. Stopping a dead worker does no harm."""

@@ -1,0 +1,114 @@
+"""A language model that helps to understand people; everything works without one.
+
+Its reply is a typed proposal. Code checks it, a gate shows it, and it never causes an effect by itself.
+"""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage, SystemMessage
+from pydantic import BaseModel
+
+from configs.schema import LLMSettings
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+
+class LLMError(Exception):
+    """The model did not give a usable reply: unreachable, too slow, or not of the asked type."""
+
+
+class LLM(Protocol):
+    """Ask for a reply of a type."""
+
+    async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
+        """Return a reply to instructions of ours about text that is data.
+
+        Raises: LLMError: there is no usable reply.
+        """
+
+
+class ChatLLM:
+    """A LangChain chat model behind `LLM`, with structured output by JSON schema."""
+
+    def __init__(self, model: BaseChatModel) -> None:
+        self._model = model
+
+    async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
+        """Return the model's reply, validated.
+
+        Raises: LLMError: there is no usable reply.
+        """
+        structured = self._model.with_structured_output(reply, method="json_schema")
+        try:
+            answer = await structured.ainvoke(
+                [SystemMessage(instructions), HumanMessage(fence(untrusted))]
+            )
+        except Exception as error:  # a provider may raise anything; the caller has a way without it
+            raise LLMError(f"{type(error).__name__}: {error}") from error
+        if not isinstance(answer, reply):
+            raise LLMError(f"the reply is a {type(answer).__name__}, not a {reply.__name__}")
+        return answer
+
+
+class ScriptedLLM:
+    """Replies from a list, in order: the shipped fake."""
+
+    def __init__(self, replies: Sequence[dict[str, Any] | Exception]) -> None:
+        self._replies = list(replies)
+        self.asked: list[tuple[str, str]] = []
+
+    async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
+        """Return the next reply, validated; raise it if it is an exception.
+
+        Raises: LLMError: the script is at its end or the next reply is not of the asked type.
+        """
+        self.asked.append((instructions, fence(untrusted)))
+        if not self._replies:
+            raise LLMError("the script is at its end")
+        following = self._replies.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        try:
+            return reply.model_validate(following)
+        except ValueError as error:
+            raise LLMError(str(error)) from error
+
+
+def fence(untrusted: str) -> str:
+    """Mark text as data, so that instructions inside it are not taken for ours."""
+    inner = untrusted.replace("<<<", "< < <").replace("DATA>>>", "DATA> > >")
+    return f"<<<DATA\n{inner}\nDATA>>>"
+
+
+PROVIDERS = {
+    "openai": ("langchain_openai", "ChatOpenAI"),
+    "ollama": ("langchain_ollama", "ChatOllama"),
+}
+
+
+def from_settings(settings: LLMSettings) -> LLM | None:
+    """Return the configured model, or None.
+
+    Raises: ImportError: the extra of the provider is not installed.
+    """
+    if settings.kind == "none":
+        return None
+    module_name, class_name = PROVIDERS[settings.kind]
+    try:
+        chat_model = getattr(importlib.import_module(module_name), class_name)
+    except ImportError as error:
+        raise ImportError(
+            f"llm.kind is “{settings.kind}”, but {module_name} is missing: "
+            f"pip install 'tunewright[{settings.kind}]'"
+        ) from error
+    options: dict[str, Any] = {"model": settings.model, "temperature": 0}
+    if settings.base_url:
+        options["base_url"] = settings.base_url
+    if settings.kind == "openai":
+        options["timeout"] = settings.timeout_s
+        if settings.api_key:
+            options["api_key"] = settings.api_key
+    return ChatLLM(chat_model(**options))

@@ -1,0 +1,109 @@
+"""The recipe of a run and the typed changes that people, rules and language models may make to it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, TypeAdapter
+
+from configs.schema import CheckpointMode
+
+
+class Metric(StrEnum):
+    """How an answer is scored against its reference; all are higher-is-better in 0 … 1."""
+
+    EXACT_MATCH = "exact_match"
+    """The answer is the reference, up to case and white space. For labels and records."""
+    TOKEN_F1 = "token_f1"
+    """Overlap of words, order ignored (SQuAD). For short free answers."""
+    CHRF = "chrf"
+    """Overlap of character n-grams (sacreBLEU chrF2). For longer text."""
+    ROUGE_L = "rouge_l"
+    """Longest common subsequence of words."""
+    BLEU = "bleu"
+    """Overlap of word n-grams. In the table for the record; never primary."""
+
+
+class Recipe(BaseModel):
+    """All that decides what the trainer and the evaluator do, frozen with the plan that a person approved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["sft"] = "sft"
+    model: str
+    """Name in the model catalogue."""
+    epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
+    """Passes over the training rows; `max_steps` may end it sooner."""
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    batch_size: Annotated[int, Field(ge=1, le=512)] = 8
+    """Rows per optimizer step."""
+    lora_r: Annotated[int, Field(ge=1, le=512)] = 16
+    lora_alpha: Annotated[int, Field(ge=1, le=1024)] = 32
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_length_tokens: Annotated[int, Field(ge=16, le=131_072)] = 1024
+    """Prompt and completion together; longer rows are cut at the end."""
+    max_train_rows: Annotated[int, Field(ge=1)] | None = None
+    """Use only so many of the training rows, drawn with `seed`. None uses all."""
+    max_test_rows: Annotated[int, Field(ge=1)] | None = None
+    """Score only the first so many of the sealed rows. None scores all."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Length of an answer in the evaluation, for base and tuned alike."""
+    primary_metric: Metric = Metric.EXACT_MATCH
+    checkpoint_mode: CheckpointMode = CheckpointMode.ASK
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
+
+    def amended(self, changes: "list[RecipeChange]") -> "Recipe":
+        """Return a copy with the changes applied, validated anew.
+
+        Raises: pydantic.ValidationError: a value lies outside the field's bounds.
+        """
+        return Recipe.model_validate(self.model_dump() | {c.field: c.value for c in changes})
+
+
+CHANGEABLE = [
+    "epochs",
+    "max_steps",
+    "learning_rate",
+    "batch_size",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "max_length_tokens",
+    "max_train_rows",
+    "max_test_rows",
+    "max_new_tokens",
+    "primary_metric",
+    "checkpoint_mode",
+    "model",
+    "seed",
+]
+
+
+class RecipeChange(BaseModel):
+    """One field of a recipe set to a new value: what a reply, a rule or a language model can propose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: Literal[
+        "epochs",
+        "max_steps",
+        "learning_rate",
+        "batch_size",
+        "lora_r",
+        "lora_alpha",
+        "lora_dropout",
+        "max_length_tokens",
+        "max_train_rows",
+        "max_test_rows",
+        "max_new_tokens",
+        "primary_metric",
+        "checkpoint_mode",
+        "model",
+        "seed",
+    ]
+    value: Annotated[StrictInt | StrictFloat | str | None, Field()]
+
+
+CHANGES = TypeAdapter(list[RecipeChange])

@@ -1,0 +1,176 @@
+"""Train: one job per attempt, with the question at half-time.
+
+`ask`: training goes on while the question stands. `hold`: the worker leaves, and an answer opens the next attempt.
+"""
+
+from dataclasses import dataclass
+
+from langgraph.runtime import Runtime
+from sqlmodel import Session
+
+from agents import gates, planning, work
+from agents.jobs import FileRef, JobKind, JobOutcome, TrainResult, TrainSpec
+from agents.recipe import Recipe
+from agents.services import Services
+from agents.state import RunState
+from agents.waiting import wait_for
+from configs.schema import CheckpointMode, GateKind
+from storage import approvals, datasets, jobs, runs
+from storage.models import Approval, Dataset, Decision, Job, JobState, Phase, Plan, Run
+
+CURABLE = frozenset({"non_finite_loss", "out_of_memory"})
+"""Failures that the debugger has an answer to."""
+CHECKPOINT_GATE = "checkpoint_gate"
+
+
+@dataclass(frozen=True)
+class _Known:
+    run: Run
+    plan: Plan
+    train: Dataset
+    dev: Dataset
+    job: Job | None
+    gate: Approval | None
+    abandoned: int
+
+
+async def train(state: RunState, runtime: Runtime[Services]) -> RunState:
+    """Carry out the approved plan, up to an adapter or a failure worth diagnosing."""
+    services = runtime.context
+    known = await services.db.read(_known, state["run_id"])
+    job = known.job
+    if job is None:
+        job = await services.db.write(_open, services, known, finish_now=False)
+    elif job.checkpoint_reached and known.gate is None and job.state is not JobState.CLOSED:
+        await services.db.write(_ask, services, known, job)
+    if job.state is not JobState.CLOSED:
+        wait_for(job)
+    await _settle(services, known, job)
+    return state
+
+
+async def _settle(services: Services, known: _Known, job: Job) -> None:
+    """Go where the outcome of a closed attempt points."""
+    outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)
+    if outcome in work.USABLE:
+        await services.db.write(_hand_on, services, known)
+    elif outcome is JobOutcome.PAUSED and _reason(job) == CHECKPOINT_GATE:
+        await _after_hold(services, known, job)
+    elif outcome is JobOutcome.PAUSED or (
+        outcome is JobOutcome.ABANDONED
+        and known.abandoned < services.settings.launcher.max_attempts
+    ):
+        await services.db.write(_open, services, known, finish_now=False)
+    elif outcome is JobOutcome.FAILED and job.error_code in CURABLE:
+        await services.db.write(_to_debugger, services, known)
+    else:
+        raise work.JobFailed(job)
+
+
+async def _after_hold(services: Services, known: _Known, job: Job) -> None:
+    gate = known.gate
+    if gate is None:
+        gate = await services.db.write(_ask, services, known, job)
+    if gate.decision is Decision.OPEN:
+        wait_for(gate)
+    finish_now = gate.decision in {Decision.REJECT, Decision.REVISE}
+    await services.db.write(_open, services, known, finish_now=finish_now)
+
+
+def _known(session: Session, run_id: int) -> _Known:
+    run = runs.get(session, run_id)
+    plan = datasets.latest_plan(session, run_id, run.iteration)
+    train_set, dev_set = (
+        datasets.find(session, run_id, "train"),
+        datasets.find(session, run_id, "dev"),
+    )
+    if plan is None or train_set is None or dev_set is None:
+        raise LookupError(f"run {run_id} has no plan or no data to train with")
+    mine = [
+        job
+        for job in jobs.of_run(session, run_id)
+        if job.kind == JobKind.TRAIN_SFT and job.iteration == run.iteration
+    ]
+    return _Known(
+        run=run,
+        plan=plan,
+        train=train_set,
+        dev=dev_set,
+        job=max(mine, key=lambda job: job.attempt, default=None),
+        gate=approvals.latest(session, run_id, GateKind.CHECKPOINT, run.iteration),
+        abandoned=sum(job.outcome == JobOutcome.ABANDONED for job in mine),
+    )
+
+
+def _open(session: Session, services: Services, known: _Known, *, finish_now: bool) -> Job:
+    recipe = Recipe.model_validate(known.plan.recipe)
+    settings = services.settings
+    run_id = work.number(known.run)
+    first = jobs.job_id(run_id, known.run.iteration, JobKind.TRAIN_SFT, 1)
+    spec = TrainSpec(
+        model=services.model_ref(recipe.model),
+        train=_ref(services, known.train),
+        dev=_ref(services, known.dev),
+        recipe=recipe,
+        save_steps=settings.training.save_steps,
+        checkpoint_fraction=settings.training.checkpoint_fraction,
+        hold_at_checkpoint=recipe.checkpoint_mode is CheckpointMode.HOLD and known.gate is None,
+        checkpoints_dir=str(services.job_folder(first) / "checkpoints"),
+        threads=settings.launcher.threads,
+        finish_now=finish_now,
+    )
+    attempt = known.job.attempt + 1 if known.job else 1
+    expected_s = planning.Estimate(**known.plan.estimate).train_s
+    return work.open_job(
+        session,
+        services,
+        known.run,
+        JobKind.TRAIN_SFT,
+        spec,
+        attempt=attempt,
+        expected_s=expected_s,
+    )
+
+
+def _ask(session: Session, services: Services, known: _Known, job: Job) -> Approval:
+    recipe = Recipe.model_validate(known.plan.recipe)
+    shown = {
+        "job_id": job.id,
+        "iteration": known.run.iteration,
+        "fraction": services.settings.training.checkpoint_fraction,
+        "mode": recipe.checkpoint_mode.value,
+    }
+    return gates.ask(session, services, known.run, GateKind.CHECKPOINT, revision=0, shown=shown)
+
+
+def _hand_on(session: Session, services: Services, known: _Known) -> None:
+    _close_gate(session, services, known)
+    runs.move(session, known.run, Phase.EVALUATING)
+
+
+def _to_debugger(session: Session, services: Services, known: _Known) -> None:
+    _close_gate(session, services, known)
+    runs.move(session, known.run, Phase.DEBUGGING)
+
+
+def _close_gate(session: Session, services: Services, known: _Known) -> None:
+    approvals.void(
+        session,
+        work.number(known.run),
+        services.clock.now(),
+        by="policy:training ended first",
+        gate=GateKind.CHECKPOINT,
+    )
+
+
+def _reason(job: Job) -> str | None:
+    return TrainResult.model_validate(work.payload(job)).reason
+
+
+def _ref(services: Services, dataset: Dataset) -> FileRef:
+    return FileRef(
+        path=str(services.files.path(dataset.sha256)),
+        sha256=dataset.sha256,
+        size_bytes=dataset.size_bytes,
+        name=dataset.name,
+    )

@@ -1,0 +1,168 @@
+"""Work for a machine as a node sees it: ask for it once, wait for its row, get its result."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlmodel import Session
+
+from agents.jobs import JobKind, JobOutcome, Spec
+from agents.services import Services, UserError
+from agents.waiting import wait_for
+from storage import approvals, events, jobs, runs
+from storage.models import Job, JobState, Phase, Run
+
+WITHOUT_SLOT = frozenset({JobKind.INTAKE})
+USABLE = frozenset({JobOutcome.SUCCEEDED, JobOutcome.STOPPED})
+TRY_AGAIN = frozenset({JobOutcome.ABANDONED, JobOutcome.PAUSED, JobOutcome.CANCELLED})
+
+
+class JobFailed(Exception):
+    """A job could not be done; the message is one line for the log and, where nothing better is known, the person."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"job {job.id} {job.outcome}: {job.error or 'no result'}")
+        self.job = job
+
+
+def number(run: Run) -> int:
+    """Return the number of a stored run."""
+    if run.id is None:
+        raise ValueError("the run has not been stored")
+    return run.id
+
+
+def open_job(  # noqa: PLR0913  # a job is named by four things and described by two
+    session: Session,
+    services: Services,
+    run: Run,
+    kind: JobKind,
+    spec: Spec,
+    *,
+    attempt: int,
+    expected_s: float | None = None,
+) -> Job:
+    """Queue an attempt, together with the message that will show how it goes."""
+    now = services.clock.now()
+    run_id = number(run)
+    events.say(
+        session,
+        run_id,
+        "status",
+        f"i{run.iteration}:status:{kind}",
+        {"kind": kind.value, "iteration": run.iteration},
+        now,
+    )
+    return jobs.open_or_get(
+        session,
+        Job(
+            id=jobs.job_id(run_id, run.iteration, kind, attempt),
+            run_id=run_id,
+            owner=run.owner,
+            iteration=run.iteration,
+            kind=kind,
+            attempt=attempt,
+            needs_slot=kind not in WITHOUT_SLOT,
+            spec=spec.model_dump(mode="json"),
+            expected_s=expected_s,
+            created_at=now,
+        ),
+    )
+
+
+async def finished(
+    services: Services,
+    run: Run,
+    kind: JobKind,
+    spec: Spec,
+    *,
+    expected_s: float | None = None,
+    stale: Callable[[Job], bool] = lambda _job: False,
+) -> Job:
+    """Return the closed job with a usable result; open it, or a further attempt, and wait where there is none yet.
+
+    `stale` tells that a result is of no use any more (it was measured with another model).
+    Raises: JobFailed: it cannot be done, or was tried often enough.
+    """
+    job = await services.db.read(jobs.latest, number(run), kind, run.iteration)
+    if job is None or (job.state is JobState.CLOSED and (stale(job) or _again(services, job))):
+        attempt = 1 if job is None else job.attempt + 1
+        job = await services.db.write(
+            open_job, services, run, kind, spec, attempt=attempt, expected_s=expected_s
+        )
+    if job.state is not JobState.CLOSED:
+        wait_for(job)
+    if job.outcome not in USABLE:
+        raise JobFailed(job)
+    return job
+
+
+def reopen_failed(session: Session, services: Services, run: Run) -> Job | None:
+    """Queue a further attempt at whatever failed last, when a person resumes a failed run."""
+    for job in reversed(jobs.of_run(session, number(run))):
+        if (
+            job.iteration == run.iteration
+            and job.state is JobState.CLOSED
+            and job.outcome not in USABLE
+        ):
+            return jobs.open_or_get(
+                session,
+                Job(
+                    **job.model_dump(
+                        include={
+                            "run_id",
+                            "owner",
+                            "iteration",
+                            "kind",
+                            "needs_slot",
+                            "spec",
+                            "expected_s",
+                        }
+                    ),
+                    id=jobs.job_id(job.run_id, job.iteration, job.kind, job.attempt + 1),
+                    attempt=job.attempt + 1,
+                    created_at=services.clock.now(),
+                ),
+            )
+        return None
+    return None
+
+
+def explain(error: Exception) -> str:
+    """Return what a person is told about a failure."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, JobFailed):
+        job = error.job
+        if job.error and job.error_for_person:
+            return job.error
+        if job.outcome == JobOutcome.ABANDONED:
+            return (
+                f"The {job.kind.replace('_', ' ')} job died {job.attempt} times without a result. "
+                f"Its log is in jobs/{job.id}/log.txt on the host; `resume` tries again."
+            )
+        return (
+            f"The {job.kind.replace('_', ' ')} job failed: {job.error or 'no result'} "
+            f"(log: jobs/{job.id}/log.txt on the host). `resume` tries again."
+        )
+    return f"Something of ours broke ({type(error).__name__}). The log names run and reason; `resume` tries again."
+
+
+def payload(job: Job) -> dict[str, Any]:
+    """Return the result that a usable job left in its row."""
+    if job.payload is None:
+        raise JobFailed(job)
+    return job.payload
+
+
+def fail(session: Session, services: Services, run: Run, reason: str) -> None:
+    """End a run as FAILED with a reason that people see. Raises: runs.Fenced."""
+    now = services.clock.now()
+    runs.end(session, run, Phase.FAILED, now, failure=reason)
+    approvals.void(session, number(run), now, by="policy:run-ended")
+    events.say(session, number(run), "ended", f"v{run.version}:failed", {"reason": reason}, now)
+
+
+def _again(services: Services, job: Job) -> bool:
+    if job.outcome == JobOutcome.ABANDONED:
+        return job.attempt < services.settings.launcher.max_attempts
+    return job.outcome in TRY_AGAIN

@@ -1,0 +1,1 @@
+"""A program, not a library: `python -m agents.worker JOB_DIR`."""

@@ -1,0 +1,235 @@
+"""What happens between two steps: tell, guard, save, and obey."""
+
+import math
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from agents.jobs import Progress, StopMode, requested_stop
+from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
+from agents.worker.progress import Reporter
+
+# The signatures are the trainer's; it calls every method with all keyword arguments it has.
+# ruff: noqa: ARG002
+
+GATE, REQUESTED = "checkpoint_gate", "requested"
+
+
+class NonFiniteLoss(Exception):  # reads as what happened
+    """A loss or gradient norm was infinite or not a number: nothing learnt after it is worth keeping."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"{what} is not finite at step {step}")
+        self.step = step
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """At which steps a training looks at the dev rows, saves, and stops for a question."""
+
+    steps: int
+    save_every: int
+    evaluate_every: int
+    """A multiple of `save_every`, so that what is evaluated is also saved."""
+    hold_at: int
+    """Step after which to save and leave; 0: never."""
+
+    def saves(self, step: int) -> bool:
+        """Tell whether a checkpoint is due after this step."""
+        return step % self.save_every == 0 or step == self.steps
+
+    def evaluates(self, step: int) -> bool:
+        """Tell whether the dev rows are due after this step."""
+        return step % self.evaluate_every == 0 or step == self.steps
+
+    def evaluations_after(self, step: int) -> int:
+        """Return how many evaluations are still to come."""
+        return sum(self.evaluates(later) for later in range(step + 1, self.steps + 1))
+
+
+def timetable(steps: int, save_steps: int, hold_at: int) -> Timetable:
+    """Plan the saves of a training, at most `save_steps` apart, with three to eight evaluations among them."""
+    save_every = max(1, min(save_steps, math.ceil(steps / 3)))
+    evaluate_every = save_every * max(1, math.ceil(steps / 8 / save_every))
+    return Timetable(steps, save_every, evaluate_every, hold_at)
+
+
+class Guard(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Ends the training at the first number that is not finite, before anything is saved."""
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any
+    ) -> None:
+        """Check the raw loss and gradient norm of every step.
+
+        Raises: NonFiniteLoss.
+        """
+        for name, what in (
+            ("loss", "the loss"),
+            ("grad_norm", "the gradient"),
+            ("eval_loss", "the dev loss"),
+        ):
+            if not math.isfinite(logs.get(name, 0.0)):
+                raise NonFiniteLoss(state.global_step, what)
+
+
+class Conductor(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Saves and evaluates by the timetable, seals what was saved, and obeys the person's stop."""
+
+    def __init__(
+        self,
+        folder: Path,
+        table: Timetable,
+        origin: Origin,
+        standing: Callable[[int], Standing],
+        checkpoints: list[Checkpoint],
+    ) -> None:
+        self.folder = folder
+        self.table = table
+        self.origin = origin
+        self.standing = standing
+        self.checkpoints = checkpoints
+        self.ending: tuple[StopMode, str] | None = None
+        """How and why the training ended early, if it did."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for what is due after this step."""
+        step = state.global_step
+        last = step >= self.table.steps
+        self.ending = None if last else self._reason_to_end(step)
+        if self.ending:
+            control.should_training_stop = True
+        control.should_evaluate = self.table.evaluates(step) or bool(self.ending)
+        control.should_save = self.table.saves(step) or bool(self.ending)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Make the checkpoint count, then delete what is no longer needed."""
+        saved = seal(
+            folder_of(Path(args.output_dir), state.global_step),
+            self.origin,
+            self.standing(state.global_step),
+        )
+        self.checkpoints = prune([*self.checkpoints, saved])
+
+    def _reason_to_end(self, step: int) -> tuple[StopMode, str] | None:
+        mode = requested_stop(self.folder)
+        if mode in (StopMode.FINISH, StopMode.PAUSE):
+            return mode, REQUESTED
+        if step == self.table.hold_at:
+            return StopMode.PAUSE, GATE
+        return None
+
+
+class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Writes the progress lines and knows how far the training is."""
+
+    def __init__(
+        self, reporter: Reporter, table: Timetable, tokens_by_step: list[int], earlier_s: float
+    ) -> None:
+        self.reporter = reporter
+        self.table = table
+        self.tokens_by_step = tokens_by_step
+        self.earlier_s = earlier_s
+        """Seconds in optimizer steps, all attempts before this one."""
+        self.train_s = 0.0
+        """The same of this attempt."""
+        self.evaluation_s = 0.0
+        """Seconds that the last evaluation took."""
+        self.began_s = 0.0
+        self.first_step = 0
+        self.dev_losses: dict[int, float] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note where this attempt starts."""
+        self.first_step = state.global_step
+        self.reporter.stage("training", self.table.steps)
+        self.began_s = time.monotonic()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock of a step."""
+        self.began_s = time.monotonic()
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show that a part of a large batch was done."""
+        self.reporter.beat()
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show that a batch of dev rows was done."""
+        self.reporter.beat()
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any
+    ) -> None:
+        """Stop the clock of a step, which a GPU has only now really done, and tell what it was like."""
+        if "loss" in logs:
+            self.train_s += time.monotonic() - self.began_s
+            self.began_s = time.monotonic()
+            self._line(
+                state.global_step,
+                loss=logs["loss"],
+                learning_rate=logs["learning_rate"],
+                grad_norm=logs["grad_norm"],
+                eta_s=self._eta_s(state.global_step),
+            )
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any
+    ) -> None:
+        """Tell the loss on the dev rows."""
+        self.dev_losses[state.global_step] = metrics["eval_loss"]
+        self.evaluation_s = time.monotonic() - self.began_s
+        self._line(state.global_step, dev_loss=metrics["eval_loss"])
+
+    def standing(self, step: int) -> Standing:
+        """Return how far the training is."""
+        return Standing(
+            step=step,
+            dev_loss=self.dev_losses.get(step),
+            tokens=self.tokens_by_step[step],
+            train_s=self.earlier_s + self.train_s,
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+
+    def _line(self, step: int, **numbers: float | None) -> None:
+        tokens = self.tokens_by_step[step]
+        self.reporter.line(Progress(stage="training", step=step, tokens=tokens, **numbers))
+
+    def _eta_s(self, step: int) -> float:
+        done = self.tokens_by_step[step] - self.tokens_by_step[self.first_step]
+        left = self.tokens_by_step[-1] - self.tokens_by_step[step]
+        return left * self.train_s / done + self.table.evaluations_after(step) * self.evaluation_s
+
+
+class Stopwatch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Times optimizer steps; for a measurement."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.steps_s: list[float] = []
+        self.began_s = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock of a step."""
+        self.began_s = time.monotonic()
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any
+    ) -> None:
+        """Stop the clock of a step, which a GPU has only now really done."""
+        if "loss" in logs:
+            self.steps_s.append(time.monotonic() - self.began_s)
+            self.reporter.line(Progress(stage=self.reporter.stage_name, step=state.global_step))
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory that this process has held: of the GPU if it used one, else of the machine."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

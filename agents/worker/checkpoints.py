@@ -1,0 +1,185 @@
+"""Checkpoints that can be trusted: a folder counts when its manifest, written last, matches every file in it.
+
+    checkpoints/checkpoint-30/   adapter, optimizer, random state, trainer state     written by the trainer
+                MANIFEST.json    sizes, sha256, step, loss on the dev rows           LAST: temporary name, fsync, rename
+
+Whatever does not verify is deleted before anything is read from it: a kill while saving, a full disk, a flipped bit.
+Nothing beside the manifests says which checkpoint is best, so nothing can disagree with them.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agents.jobs import TrainSpec, write_atomically
+from agents.worker.digests import sha256_of
+
+MANIFEST = "MANIFEST.json"
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+NEWEST_KEPT = 2
+"""One to resume from, and one in case it turns out to be damaged. The best one is kept beside them."""
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileFacts(_Facts):
+    """What a file must be to count."""
+
+    size_bytes: int
+    sha256: str
+
+
+class Origin(_Facts):
+    """What a training rests on; the same for all of its checkpoints."""
+
+    training_sha256: str
+    """Of model, data and recipe: a checkpoint of another training is none of ours."""
+    steps: int
+    base_sha256: str
+    base_hub_id: str | None
+    versions: dict[str, str]
+
+
+class Standing(_Facts):
+    """How far a training had come."""
+
+    step: int
+    dev_loss: float | None
+    """None where the dev rows were not looked at."""
+    tokens: int
+    train_s: float
+    """Seconds spent in optimizer steps, over all attempts."""
+    peak_memory_bytes: int
+
+
+class Manifest(_Facts):
+    """`MANIFEST.json`."""
+
+    origin: Origin
+    standing: Standing
+    files: dict[str, FileFacts]
+    sha256: str = ""
+    """Of all the above."""
+
+    def signed(self) -> "Manifest":
+        """Return the manifest with its own digest filled in."""
+        bare = self.model_copy(update={"sha256": ""}).model_dump_json()
+        return self.model_copy(update={"sha256": hashlib.sha256(bare.encode()).hexdigest()})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder whose manifest matched its files."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.manifest.standing.step
+
+    @property
+    def dev_loss(self) -> float:
+        """Loss on the dev rows; infinite where unknown, so that such a checkpoint is never the best."""
+        loss = self.manifest.standing.dev_loss
+        return math.inf if loss is None else loss
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return what the trainer logged up to here."""
+        state = json.loads((self.folder / "trainer_state.json").read_bytes())
+        logged: list[dict[str, Any]] = state["log_history"]
+        return logged
+
+
+def training_sha256(spec: TrainSpec) -> str:
+    """Return what tells one training from another; thread counts and folders do not matter."""
+    parts = (spec.model.source, spec.train.sha256, spec.dev.sha256, spec.recipe.model_dump_json())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def folder_of(checkpoints_dir: Path, step: int) -> Path:
+    """Return where the trainer saves a step."""
+    return checkpoints_dir / f"checkpoint-{step}"
+
+
+def seal(folder: Path, origin: Origin, standing: Standing) -> Checkpoint:
+    """Write the manifest of a saved folder: from now on it counts."""
+    files = {path.name: _facts(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    manifest = Manifest(origin=origin, standing=standing, files=files).signed()
+    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    return Checkpoint(folder, manifest)
+
+
+def verified(checkpoints_dir: Path, training: str) -> list[Checkpoint]:
+    """Return the checkpoints of a training that verify, oldest first, and delete all others."""
+    good: list[Checkpoint] = []
+    for folder in checkpoints_dir.glob("checkpoint-*"):
+        manifest = _verify(folder)
+        if manifest is not None and manifest.origin.training_sha256 == training:
+            good.append(Checkpoint(folder, manifest))
+        else:
+            _delete(folder)
+    return sorted(good, key=lambda checkpoint: checkpoint.step)
+
+
+def best_of(checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
+    """Return the checkpoint with the lowest dev loss, the earlier one of equals; None if there is no checkpoint."""
+    return min(
+        checkpoints, key=lambda checkpoint: (checkpoint.dev_loss, checkpoint.step), default=None
+    )
+
+
+def prune(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Delete all but the newest two and the best one; return what is left, oldest first."""
+    best = best_of(checkpoints)
+    kept = [c for c in checkpoints if c is best or c in checkpoints[-NEWEST_KEPT:]]
+    for checkpoint in checkpoints:
+        if checkpoint not in kept:
+            _delete(checkpoint.folder)
+    return kept
+
+
+def export_adapter(checkpoint: Checkpoint, artifacts: Path) -> str:
+    """Copy a checkpoint's adapter to `artifacts/adapter`, whole or not at all, and return the sha256 of its weights.
+
+    Raises: OSError: the copy is not what the manifest says, or the disk is full.
+    """
+    target, half = artifacts / "adapter", artifacts / ".adapter.tmp"
+    for leftover in (target, half):
+        shutil.rmtree(leftover, ignore_errors=True)
+    half.mkdir(parents=True)
+    for name in ADAPTER_FILES:
+        shutil.copyfile(checkpoint.folder / name, half / name)
+        if _facts(half / name) != checkpoint.manifest.files[name]:
+            raise OSError(f"{name} of step {checkpoint.step} changed while it was copied")
+    half.rename(target)
+    return checkpoint.manifest.files[ADAPTER_FILES[0]].sha256
+
+
+def _verify(folder: Path) -> Manifest | None:
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        found = {path.name: _facts(path) for path in folder.iterdir() if path.name != MANIFEST}
+    except (OSError, ValidationError):
+        return None
+    return manifest if found == manifest.files and manifest == manifest.signed() else None
+
+
+def _delete(folder: Path) -> None:
+    # The manifest goes first: a kill half-way leaves a folder that does not count.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def _facts(path: Path) -> FileFacts:
+    return FileFacts(size_bytes=path.stat().st_size, sha256=sha256_of(path))

@@ -1,0 +1,44 @@
+"""Which format an upload is, by content, and who reads it.
+
+What is wrong with a single row becomes a row error and the row is left out. What makes the rest of a file doubtful (a
+quote that never ends, JSON that breaks off) refuses the file: rows must not get lost without a word.
+"""
+
+import re
+from collections.abc import Callable
+
+from agents.worker.csv_table import read_csv
+from agents.worker.json_table import read_json, read_jsonl
+from agents.worker.table import RowErrors, RowLimit, Table
+from agents.worker.upload_bytes import Encoding, bad_data, find_encoding, refuse_foreign_formats
+
+HEAD_BYTES = 64 * 2**10
+HEAD_LINES = 20
+JSON_LIST = re.compile(r"\[[ \t\r\n]*([\[{\]\"\-\d]|$)")
+
+Reader = Callable[[bytes, Encoding, RowLimit, RowErrors], Table]
+
+
+def read_table(raw: bytes, max_rows: int, errors: RowErrors) -> Table:
+    """Read a whole file.
+
+    Raises: WorkerError: the file as a whole cannot be read, or has more than `max_rows` rows; the message says what to do.
+    """
+    refuse_foreign_formats(raw)
+    encoding = find_encoding(raw)
+    head = raw[:HEAD_BYTES].decode(encoding.codec, "ignore").lstrip()
+    if not head:
+        raise bad_data(
+            "The file begins with nothing but white space. Upload a CSV, JSON or JSONL file."
+        )
+    return _reader(head)(raw, encoding, RowLimit(max_rows), errors)
+
+
+def _reader(head: str) -> Reader:
+    if JSON_LIST.match(head):
+        return read_json
+    if not head.startswith("{"):
+        return read_csv
+    lines = [line.strip() for line in head.split("\n") if line.strip()][:HEAD_LINES]
+    whole = sum(line.startswith("{") and line.endswith("}") for line in lines)
+    return read_jsonl if len(lines) > 1 and whole * 2 >= len(lines) else read_json

@@ -1,0 +1,141 @@
+"""The facts behind an estimate: token counts of the rows, and the speed of this machine with this model."""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from agents.jobs import JobOutcome, JobResult, MeasureResult, MeasureSpec
+from agents.worker.errors import WorkerError
+from agents.worker.progress import Reporter
+
+if TYPE_CHECKING:
+    from agents.recipe import Recipe
+    from agents.worker.base_model import LoadedBase
+    from agents.worker.rows import Encoded
+
+TIMED_STEPS = 2
+"""After one that warms up."""
+TIMED_TOKENS = 8
+
+
+def run(folder: Path, spec: MeasureSpec) -> JobResult:
+    """Measure; half a minute on two cores, and a minute more when the model has to be converted first.
+
+    Raises: WorkerError: data or model cannot be used for this training. Stopped: the bot asked for it.
+    """
+    reporter = Reporter(folder)
+    reporter.stage("loading the training software")
+    began_s = time.monotonic()
+    import torch
+
+    from agents.worker import base_model, callbacks, rows
+
+    torch.set_num_threads(spec.threads or os.cpu_count() or 1)
+    import_s = time.monotonic() - began_s
+    reporter.stage("loading the model")
+    where = base_model.resolve(spec.model, reporter)
+    began_s = time.monotonic()
+    base = base_model.load(where)
+    load_s = import_s + time.monotonic() - began_s
+
+    reporter.stage("counting tokens")
+    train = rows.draw(
+        rows.read_rows(spec.train, folder), spec.recipe.max_train_rows, spec.recipe.seed
+    )
+    if not train:
+        raise WorkerError(
+            "too_few_rows", "There are no rows to learn from. Upload more rows.", for_person=True
+        )
+    ends = rows.stop_ids(base.tokenizer, base.model)
+    encoded = [rows.encode(base.tokenizer, row, ends) for row in train]
+    limit = min(spec.recipe.max_length_tokens, base.context_tokens)
+    learnt = rows.cut(train, encoded, ends, limit)
+    lengths = [len(row.input_ids) for row in encoded]
+    answers = [sum(label != rows.IGNORED for label in row.labels) for row in encoded]
+    answer_p95 = _p95(answers)
+
+    step_s = _step_s(base, _typical(learnt, spec.recipe.batch_size), spec.recipe, reporter)
+    decode_token_s = _decode_token_s(
+        base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
+    )
+    payload = MeasureResult(
+        parameters=base.parameters,
+        context_tokens=base.context_tokens,
+        tokens_mean=fmean(lengths),
+        tokens_p95=_p95(lengths),
+        tokens_max=max(lengths),
+        completion_tokens_p95=answer_p95,
+        completion_tokens_max=max(answers),
+        rows_over_context=sum(length > limit for length in lengths),
+        step_s=step_s,
+        decode_token_s=decode_token_s,
+        load_s=load_s,
+        peak_memory_bytes=callbacks.peak_memory_bytes(),
+        device=base.device,
+    )
+    return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
+
+
+def _step_s(
+    base: "LoadedBase", batch: "list[Encoded]", recipe: "Recipe", reporter: Reporter
+) -> float:
+    """Return the seconds of an optimizer step on this batch, timed in the trainer itself."""
+    from agents.worker.callbacks import Stopwatch
+    from agents.worker.sft import Lessons, make_trainer
+
+    steps = 1 + TIMED_STEPS
+    reporter.stage("timing training steps", steps)
+    stopwatch = Stopwatch(reporter)
+    order = [i % len(batch) for i in range(steps * recipe.batch_size)]
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = make_trainer(
+            base, Lessons(batch, [], order, recipe.batch_size), recipe, Path(scratch), [stopwatch]
+        )
+        trainer.train()
+        trainer.model.unload()
+    return fmean(stopwatch.steps_s[-TIMED_STEPS:])
+
+
+def _decode_token_s(
+    base: "LoadedBase", learnt: "list[Encoded]", answer_tokens: int, reporter: Reporter
+) -> float:
+    """Return the seconds per token and item when answers of `answer_tokens` tokens come in the evaluator's batches.
+
+    Reading the prompts costs time too: it is shared out over the tokens of the answers.
+    """
+    from agents.worker.answers import BATCH_ITEMS, Exam, answer
+    from agents.worker.rows import IGNORED
+
+    reporter.stage("timing answers")
+    chosen = _typical(learnt, BATCH_ITEMS)
+    prompts = [
+        [t for t, label in zip(r.input_ids, r.labels, strict=True) if label == IGNORED]
+        for r in chosen
+    ]
+    beats_s: list[float] = []
+
+    def beat() -> None:
+        beats_s.append(time.monotonic())
+        reporter.beat()
+
+    began_s = time.monotonic()
+    for _ in answer(
+        base.model, base.tokenizer, Exam(prompts, [base.tokenizer.pad_token_id], TIMED_TOKENS), beat
+    ):
+        pass
+    first_s, later_s = beats_s[0] - began_s, (beats_s[-1] - beats_s[0]) / max(1, len(beats_s) - 1)
+    return (first_s + later_s * (answer_tokens - 1)) / answer_tokens / len(prompts)
+
+
+def _typical(rows: "Sequence[Encoded]", count: int) -> "list[Encoded]":
+    """Return the rows that are nearest to the mean length, at most `count`."""
+    mean = fmean(len(row.input_ids) for row in rows)
+    return sorted(rows, key=lambda row: abs(len(row.input_ids) - mean))[:count]
+
+
+def _p95(counts: Sequence[int]) -> int:
+    return sorted(counts)[min(len(counts) - 1, int(0.95 * len(counts)))]

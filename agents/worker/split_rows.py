@@ -1,0 +1,95 @@
+"""Fold duplicates and split rows so that no prompt stands on two sides."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from operator import itemgetter
+
+from agents.worker.rows import Row
+
+LEAST_TEST_ROWS = 20
+ENOUGH_ROWS = 100
+"""From so many rows on the test set gets at least `LEAST_TEST_ROWS`: fewer show next to nothing."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much is held out."""
+
+    dev_fraction: float
+    test_fraction: float
+    max_dev_rows: int
+    max_test_rows: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three sides; no normalised prompt is on two of them. Each is in random order."""
+
+    train: list[Row]
+    dev: list[Row]
+    test: list[Row]
+
+
+Groups = dict[int, dict[int, Row]]
+"""Rows by hash of the normalised prompt, then of the normalised completion: what is left when duplicates are folded."""
+
+
+def fold(rows: Iterable[Row], seed: int) -> Groups:
+    """Group rows by prompt and keep the first of each exact duplicate (up to case, width and white space).
+
+    The hashes depend on the seed, so that their order is a shuffle.
+    """
+    key = seed.to_bytes(8, "big")
+    groups: Groups = defaultdict(dict)
+    for row in rows:
+        groups[_hash(row.prompt, key, b"prompt")].setdefault(
+            _hash(row.completion, key, b"answer"), row
+        )
+    return dict(groups)
+
+
+def split(groups: Groups, shares: Shares) -> Split:
+    """Deal whole groups into test, dev and train; what exceeds a maximum stays in training.
+
+    The order is that of the hashes, so it depends neither on the order of the rows nor on how many there are: rows that
+    are added later leave the order of the others alone.
+    """
+    total = sum(map(len, groups.values()))
+    wanted_test = round(total * shares.test_fraction)
+    if total >= ENOUGH_ROWS:
+        wanted_test = max(wanted_test, LEAST_TEST_ROWS)
+    wanted_test = min(max(1, wanted_test), shares.max_test_rows)
+    wanted_dev = min(max(1, round(total * shares.dev_fraction)), shares.max_dev_rows)
+    test, order = _take(sorted(groups), groups, wanted_test)
+    dev, order = _take(order, groups, wanted_dev)
+    return Split(*(_shuffled(side, groups) for side in (order, dev, test)))
+
+
+def _take(order: list[int], groups: Groups, wanted: int) -> tuple[list[int], list[int]]:
+    """Take prompts until they have `wanted` rows; one that would go over it is left."""
+    taken: list[int] = []
+    left: list[int] = []
+    rows = 0
+    for place, prompt in enumerate(order):
+        if rows == wanted:
+            return taken, left + order[place:]
+        if rows + len(groups[prompt]) <= wanted:
+            taken.append(prompt)
+            rows += len(groups[prompt])
+        else:
+            left.append(prompt)
+    return taken, left
+
+
+def _shuffled(prompts: list[int], groups: Groups) -> list[Row]:
+    """Return the rows so that a beginning of any length is a fair sample: rows of one prompt do not stand together."""
+    rows = [(prompt ^ key, row) for prompt in prompts for key, row in groups[prompt].items()]
+    return [row for _, row in sorted(rows, key=itemgetter(0))]
+
+
+def _hash(text: str, key: bytes, role: bytes) -> int:
+    normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return int.from_bytes(blake2b(normal.encode(), digest_size=16, key=key, person=role).digest())

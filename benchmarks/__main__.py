@@ -1,0 +1,17 @@
+"""All benchmarks, one after the other: `make bench`. They report; nothing fails on a figure."""
+
+import subprocess
+import sys
+
+BENCHMARKS = ("benchmarks.bot_process", "benchmarks.training_speed")
+
+
+def main() -> None:
+    """Run each in a process of its own."""
+    for name in BENCHMARKS:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, "-m", name], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""The command line. Nothing heavy is imported before a command needs it, so that `--help` answers at once.
+
+Exit codes: docs/command-line.md.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.session import Job
+    from configs.load import Loaded
+
+EXIT_OK = 0
+EXIT_RUN_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOBODY_HERE = 3
+EXIT_BUSY = 75
+EXIT_CONFIG = 78
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "tickets.csv"
+DEMO_STEPS = 70
+"""Enough for a verdict: about four minutes on two cores."""
+DEMO_TEST_ROWS = 60
+EXAMPLE_TASK = "Turn a support ticket into our short house code"
+
+app = typer.Typer(
+    help="Fine-tune language models by talking to a bot: upload, approve, train, measure, download.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Folder of everything Tunewright keeps, instead of the configured one."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Serve = Annotated[
+    bool | None,
+    typer.Option(
+        "--serve/--no-serve",
+        help="Keep the download link alive until Ctrl+C. Default: on a screen, yes.",
+    ),
+]
+
+
+@app.command()
+def run(data_dir: DataDir = None) -> None:
+    """Run the bot: Discord, downloads, the queue. Without a token, say how to get one."""
+    loaded = _load(data_dir)
+    if loaded.settings.discord.token is None:
+        from bot.doctor import HOW_TO_GET_A_TOKEN
+
+        typer.echo(HOW_TO_GET_A_TOKEN)
+        raise typer.Exit(EXIT_CONFIG)
+    from bot.service import serve
+
+    _carry_out(lambda: serve(loaded.settings))
+
+
+@app.command()
+def demo(
+    max_steps: Annotated[int, typer.Option(min=1, help="Length of the training.")] = DEMO_STEPS,
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fine-tune a small real model on a shipped data set, here and now, without any token."""
+    from agents.recipe import RecipeChange
+    from bot.session import Job
+    from configs.schema import GateKind
+
+    if not EXAMPLE.is_file():
+        typer.echo(
+            f"The demo's data set is not here ({EXAMPLE.name}); run it from a clone of the project.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_CONFIG)
+    wishes = [
+        RecipeChange(field="max_steps", value=max_steps),
+        RecipeChange(field="max_test_rows", value=DEMO_TEST_ROWS),
+    ]
+    job = Job(
+        data=EXAMPLE, task=EXAMPLE_TASK, wishes=wishes, policy=tuple(GateKind), serve=_serves(serve)
+    )
+    _finish(job, data_dir)
+
+
+@app.command()
+def finetune(  # noqa: PLR0913  # one argument per option
+    data: Annotated[Path, typer.Argument(help="CSV, JSON or JSONL file.")],
+    task: Annotated[str, typer.Option(help="What the model should learn, in a sentence.")],
+    model: Annotated[str | None, typer.Option(help="Name in the model catalogue.")] = None,
+    method: Annotated[str, typer.Option(help="How to train.")] = "sft",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Let a policy answer every gate with ✅.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe."),
+    ] = None,
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fine-tune on a file, asking at the gates: y, n, or words.
+
+    Example: tunewright finetune tickets.csv --task "classify tickets" --set epochs=2
+    """
+    from agents.feedback import from_pair
+    from agents.services import UserError
+    from bot.session import Job
+    from configs.schema import GateKind
+
+    try:
+        wishes = [from_pair(pair) for pair in set_ or []]
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_USAGE) from error
+    policy = tuple(GateKind) if yes else ()
+    _finish(
+        Job(
+            data=data,
+            task=task,
+            model=model,
+            method=method,
+            wishes=wishes,
+            policy=policy,
+            serve=_serves(serve),
+        ),
+        data_dir,
+    )
+
+
+@app.command()
+def resume(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Go on in the terminal with a run that was interrupted, paused or has failed."""
+    from bot.session import Job
+
+    _finish(Job(run_id=run_id, serve=_serves(serve)), data_dir)
+
+
+@app.command()
+def status(
+    run_id: Annotated[
+        int | None, typer.Argument(metavar="[RUN]", help="Number of a run; all open ones without.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show how runs stand. Works beside a running bot."""
+    from agents.services import UserError
+    from bot import overview
+
+    loaded = _load(data_dir)
+    try:
+        rows = overview.read(loaded.settings, run_id)
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_USAGE) from error
+    if as_json:
+        typer.echo(json.dumps([row.as_json() for row in rows], indent=1))
+    else:
+        overview.show(rows)
+
+
+@app.command()
+def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Check token, intents, disk, database, model and launcher; each failure comes with its fix."""
+    from bot import doctor as checks
+
+    loaded = _load(data_dir)
+    found = asyncio.run(checks.examine(loaded.settings))
+    if as_json:
+        typer.echo(json.dumps([check.as_json() for check in found], indent=1))
+    else:
+        checks.show(found)
+    raise typer.Exit(EXIT_OK if all(check.ok for check in found) else EXIT_CONFIG)
+
+
+@config_app.command("show")
+def config_show(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show every setting, its value and where the value comes from; secrets are masked."""
+    from bot import overview
+    from configs.load import describe
+
+    rows = describe(_load(data_dir))
+    if as_json:
+        typer.echo(
+            json.dumps(
+                [{"path": r.path, "value": r.value_masked, "origin": r.origin} for r in rows],
+                indent=1,
+            )
+        )
+    else:
+        overview.show_settings(rows)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _load(data_dir: Path | None) -> "Loaded":
+    from configs.errors import ConfigError
+    from configs.load import load
+
+    environ = dict(os.environ)
+    if data_dir is not None:
+        environ["TUNEWRIGHT_DATA_DIR"] = str(data_dir)
+    try:
+        loaded = load(environ)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_CONFIG) from error
+    logging.basicConfig(
+        level=loaded.settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    for chatty in ("apscheduler", "discord", "aiosqlite"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    return loaded
+
+
+def _finish(job: "Job", data_dir: Path | None) -> None:
+    from bot.session import run as run_session
+    from bot.terminal import TerminalSurface, console
+    from storage.models import Phase
+
+    loaded = _load(data_dir)
+    # the thread tells how it goes; the log is for trouble
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
+    phase = _carry_out(lambda: run_session(loaded.settings, job, TerminalSurface(console())))
+    raise typer.Exit(EXIT_OK if phase is Phase.DELIVERED else EXIT_RUN_FAILED)
+
+
+def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run to the end and turn what people can do something about into a sentence and an exit code."""
+    from agents.services import UserError
+    from bot.downloads import CannotListen
+    from bot.surface import CannotConnect
+    from storage.database import AlreadyOpen, NewerSchema
+    from storage.runs import NoSuchRun
+
+    codes: dict[type[Exception], int] = {
+        UserError: EXIT_USAGE,
+        NoSuchRun: EXIT_USAGE,
+        AlreadyOpen: EXIT_BUSY,
+        NewerSchema: EXIT_CONFIG,
+        CannotConnect: EXIT_CONFIG,
+        CannotListen: EXIT_CONFIG,
+    }
+    try:
+        return asyncio.run(work())
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_OK) from None
+    except EOFError:
+        typer.echo(
+            "A question is open and nobody is at the keyboard. `tunewright resume RUN` goes on; `--yes` lets a policy answer.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_NOBODY_HERE) from None
+    except tuple(codes) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(codes[type(error)]) from error
+
+
+def _serves(wanted: bool | None) -> bool:
+    return sys.stdout.isatty() if wanted is None else wanted
+
+
+if __name__ == "__main__":
+    main()

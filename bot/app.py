@@ -1,0 +1,170 @@
+"""Where the parts meet: settings, lock, database, files, graph, launcher, surfaces, clock, downloads."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import aiosqlite
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from agents import graph, llm
+from agents.dispatch import Dispatcher
+from agents.launchers import Launcher
+from agents.launchers.local import LocalLauncher
+from agents.services import Clock, Services, SystemClock
+from bot import downloads
+from bot.commands import Commands
+from bot.desk import Desk
+from bot.driver import Driver
+from bot.feed import Feed
+from bot.schedule import schedule, sweep
+from bot.surface import Surface
+from configs.schema import Settings
+from storage.database import Database, FolderLock, sqlite_url
+from storage.files import FileStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class App:
+    """A running Tunewright."""
+
+    settings: Settings
+    services: Services
+    commands: Commands
+    desk: Desk
+    driver: Driver
+    dispatcher: Dispatcher
+    feeds: dict[str, Feed]
+    surfaces: dict[str, Surface]
+    nudge: asyncio.Event
+    """Set when something may have to be shown."""
+
+    def add_surface(self, surface: Surface) -> None:
+        """Show runs on a further surface from now on."""
+        self.surfaces[surface.name] = surface
+        self.feeds[surface.name] = Feed(self.services, surface, self.commands.links)
+        self.nudge.set()
+
+    def drop_surface(self, name: str) -> None:
+        """Show nothing there any more, until the surface is added again; what is due waits."""
+        self.surfaces.pop(name, None)
+        self.feeds.pop(name, None)
+
+    async def pump(self) -> None:
+        """Show what is due on every surface, once."""
+        await asyncio.gather(*(feed.pump() for feed in self.feeds.values()))
+
+    async def catch_up(self) -> None:
+        """After a start: carry out what was kept, and drive every open run to where it waits."""
+        await self.desk.work_off()
+        await sweep(self.services)
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings,
+    *,
+    surfaces: Sequence[Surface] = (),
+    launcher: Launcher | None = None,
+    clock: Clock | None = None,
+    llm_override: llm.LLM | None = None,
+) -> AsyncIterator[App]:
+    """Open everything but the clock and the downloads; what is opened is closed in the opposite order.
+
+    Raises: storage.database.AlreadyOpen: another process works on the data folder.
+    """
+    data_dir = settings.data_dir.resolve()
+    async with AsyncExitStack() as stack:
+        stack.callback(FolderLock(data_dir).release)
+        db = _open_database(settings, stack)
+        files = FileStore(data_dir / "files")
+        checkpointer = await stack.enter_async_context(_checkpoints(settings))
+        compiled = graph.build(checkpointer)
+        driver = Driver(lambda run_id: graph.advance(compiled, services, run_id))
+        stack.push_async_callback(driver.close)
+        services = Services(
+            settings=settings,
+            db=db,
+            files=files,
+            clock=clock or SystemClock(),
+            llm=llm_override or llm.from_settings(settings.llm),
+            wake=driver.wake,
+        )
+        links = downloads.Links(settings.downloads, downloads.load_key(data_dir), files)
+        commands = Commands(services, links)
+        by_name: dict[str, Surface] = {}
+        app = App(
+            settings=settings,
+            services=services,
+            commands=commands,
+            desk=Desk(services, commands, by_name),
+            driver=driver,
+            dispatcher=Dispatcher(services, launcher or LocalLauncher(settings.launcher)),
+            feeds={},
+            surfaces=by_name,
+            nudge=asyncio.Event(),
+        )
+        db.on_commit(app.nudge.set)
+        for surface in surfaces:
+            app.add_surface(surface)
+        yield app
+
+
+@asynccontextmanager
+async def run_app(app: App) -> AsyncIterator[None]:
+    """Start clock and downloads, catch up, and keep the surfaces current until the block is left."""
+    async with AsyncExitStack() as stack:
+        server = await downloads.serve(
+            downloads.application(app.commands.links, app.services.clock), app.settings.downloads
+        )
+        stack.push_async_callback(server.close)
+        app.commands.links.use_port(server.port)
+        scheduler = schedule(app.services, app.dispatcher, app.desk.work_off)
+        scheduler.start()
+        stack.callback(partial(scheduler.shutdown, wait=False))
+        shower = asyncio.create_task(_keep_showing(app), name="feed")
+        stack.push_async_callback(_end, shower)
+        await app.catch_up()
+        yield
+
+
+async def _keep_showing(app: App) -> None:
+    """Pump whenever a row has changed, and now and then for what only folders know: progress."""
+    while True:
+        app.nudge.clear()
+        try:
+            await app.pump()
+        except Exception:
+            log.exception("nothing could be shown; trying again")
+        try:
+            await asyncio.wait_for(app.nudge.wait(), timeout=app.settings.schedule.poll_interval_s)
+        except TimeoutError:
+            continue
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+    url = settings.database.url or sqlite_url(settings.data_dir.resolve() / "tunewright.sqlite")
+    db = Database(url, busy_timeout_s=settings.database.busy_timeout_s)
+    stack.callback(db.close)
+    db.migrate()
+    return db
+
+
+@asynccontextmanager
+async def _checkpoints(settings: Settings) -> AsyncIterator[AsyncSqliteSaver]:
+    """Open LangGraph's own file: a cursor that may be deleted at any time, read without building any object."""
+    path = settings.data_dir.resolve() / "checkpoints.sqlite"
+    async with aiosqlite.connect(path) as connection:
+        # strict: the default serializer runs code that somebody planted in the database
+        yield AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))

@@ -1,0 +1,180 @@
+"""From rows to cards: every word a person reads about a run."""
+
+from collections.abc import Callable
+
+from agents.jobs import IntakeResult
+from bot import question_cards, reports, status_cards
+from bot.scenes import Scene
+from bot.surface import Card, Field, Tone
+from bot.text import block, clip, inline, plain, size
+from configs.schema import GateKind
+from storage.models import FINAL, Phase, Run
+
+PHASES = {
+    Phase.PREPARING: "reading the data",
+    Phase.PLANNING: "making a plan",
+    Phase.APPROVING: "waiting for a yes to the plan",
+    Phase.BUILDING: "training",
+    Phase.EVALUATING: "measuring base against tuned",
+    Phase.REVIEWING: "waiting for a yes to the result",
+    Phase.DEBUGGING: "looking for what to improve",
+    Phase.DELIVERING: "packing the adapter",
+    Phase.DELIVERED: "done: the adapter is ready",
+    Phase.CANCELLED: "cancelled",
+    Phase.FAILED: "failed",
+}
+"""What people are told a run is at."""
+
+
+def render(scene: Scene) -> Card:
+    """Return the card of an event as it should look now."""
+    return RENDERERS[scene.event.kind](scene)
+
+
+def state(run: Run) -> str:
+    """Say in a few words where a run is."""
+    words = PHASES[run.phase]
+    if run.paused and run.phase not in FINAL:
+        return f"paused ({words})"
+    return f"{words} (try {run.iteration})" if run.iteration > 1 else words
+
+
+def _opened(scene: Scene) -> Card:
+    run = scene.run
+    tone = {Phase.DELIVERED: Tone.GOOD, Phase.FAILED: Tone.BAD, Phase.CANCELLED: Tone.PLAIN}.get(
+        run.phase, Tone.WORKING
+    )
+    upload = scene.upload
+    about = f"{plain(upload.name, 80)}, {size(upload.size_bytes)}" if upload else ""
+    return Card(
+        title=f"Run #{run.id}: {state(run)}",
+        body=f"**{plain(run.goal)}**",
+        fields=(
+            Field("data", about or "–"),
+            Field("model", plain(run.model, 80)),
+            Field("asked for by", plain(run.owner_name or run.owner, 60)),
+        ),
+        tone=tone,
+        footer=scene.marker,
+        final=run.phase in FINAL,
+    )
+
+
+def _data(scene: Scene) -> Card:
+    found = IntakeResult.model_validate(scene.event.payload)
+    notes = [found.roles_reason]
+    if found.duplicates:
+        notes.append(f"{found.duplicates:,} exact duplicates were folded into one each.")
+    if found.conflicts:
+        notes.append(
+            f"{found.conflicts:,} prompts come with more than one answer; they stay on one side of the split."
+        )
+    if found.row_error_count:
+        listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
+        more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""
+        notes.append(f"{found.row_error_count:,} rows were left out ({listed}{more}).")
+    samples = "\n".join(block(f"{prompt}\n→ {answer}", 300) for prompt, answer in found.samples)
+    return Card(
+        title="Your data",
+        body="\n".join(f"• {plain(note, 700)}" for note in notes)
+        + f"\n\nAs the model will see it:\n{samples}",
+        fields=(
+            Field("file", plain(found.format, 120)),
+            Field("rows", f"{found.rows_usable:,} usable of {found.rows_read:,}"),
+            Field(
+                "prompt → answer",
+                f"{inline(found.prompt_column)} → {inline(found.completion_column)}",
+            ),
+            Field("to learn from", f"{found.train_rows:,}"),
+            Field("to choose by (dev)", f"{found.dev_rows:,}"),
+            Field("sealed for the verdict (test)", f"{found.test_rows:,}"),
+        ),
+        footer=scene.marker,
+    )
+
+
+def _debug(scene: Scene) -> Card:
+    shown = scene.event.payload
+    lines = [
+        f"• {plain(f['finding'], 400)} → {plain(f['advice'], 300)}." for f in shown["findings"]
+    ]
+    lines.extend(plain(note, 300) for note in shown["notes"])
+    if not shown["findings"]:
+        lines.append("The numbers show nothing that I know how to improve.")
+    if shown["next"]:
+        lines.append(f"The plan for try {shown['next']} follows below.")
+    elif shown["out_of_iterations"]:
+        lines.append("The number of tries allowed for one run is used up.")
+    return Card(
+        title=f"What try {shown['iteration']} tells",
+        body="\n".join(lines),
+        footer=scene.marker,
+    )
+
+
+def _delivered(scene: Scene) -> Card:
+    shown = scene.event.payload
+    load = reports.load_snippet(shown)
+    link = scene.link or "ask for it with `/finetune download`"
+    return Card(
+        title="Your adapter is ready",
+        body=f"{link}\n{inline(shown['name'])}, {size(shown['size_bytes'])}. The link works for a limited time; "
+        f"`/finetune download` gives a new one.\n\nAfter unpacking, two lines load it:\n{load}",
+        fields=(Field("sha256", inline(shown["sha256"]), inline=False),),
+        tone=Tone.GOOD,
+        footer=scene.marker,
+        attach=shown["sha256"],
+        attach_name=shown["name"],
+        copyable=(f"curl -O {link}",) if scene.link else (),
+        loud=True,
+    )
+
+
+def _ended(scene: Scene) -> Card:
+    shown = scene.event.payload
+    if "reason" in shown:
+        body = plain(shown["reason"], 1500)
+        return Card(
+            title="This run has failed",
+            body=body,
+            tone=Tone.BAD,
+            footer=scene.marker,
+            loud=True,
+        )
+    return Card(
+        title="This run was cancelled",
+        body=f"by {plain(shown['by'], 80)}",
+        footer=scene.marker,
+    )
+
+
+def _notice(scene: Scene) -> Card:
+    shown = scene.event.payload
+    return Card(
+        title=plain(shown["title"], 200),
+        body=plain(shown["text"], 1500),
+        footer=scene.marker,
+        loud=bool(shown.get("loud")),
+    )
+
+
+RENDERERS: dict[str, Callable[[Scene], Card]] = {
+    "opened": _opened,
+    "data": _data,
+    "status": status_cards.status,
+    "debug": _debug,
+    "delivered": _delivered,
+    "ended": _ended,
+    "notice": _notice,
+    GateKind.PLAN.value: question_cards.plan,
+    GateKind.CHANGE.value: question_cards.change,
+    GateKind.CHECKPOINT.value: question_cards.checkpoint,
+    GateKind.REPORT.value: question_cards.report,
+}
+
+TITLE_LIMIT = 90
+
+
+def thread_name(run: Run) -> str:
+    """Return the name of a run's thread, at most 100 characters."""
+    return clip(f"#{run.id} {' '.join(run.goal.split())} · {run.model}", TITLE_LIMIT)

@@ -1,0 +1,227 @@
+"""Pictures for a thread, drawn by a child program, so that the bot never holds a plotting library in memory.
+
+python -m bot.charts < spec.json > picture.png
+"""
+
+import asyncio
+import json
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from textwrap import fill
+from typing import Any, Literal
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 60.0
+ALT_LIMIT = 1024
+BLOCKS = "▁▂▃▄▅▆▇█"
+BACKGROUND = "#2b2d31"
+"""Discord's dark theme."""
+SKY, ORANGE, GREEN = "#56b4e9", "#e69f00", "#2fbf94"
+"""After Okabe and Ito: told apart without seeing colours, together with marks and patterns."""
+MOST_BARS = 6
+
+Series = Sequence[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class ChartSpec:
+    """A picture still to be drawn."""
+
+    kind: Literal["loss", "comparison"]
+    title: str
+    data: dict[str, Any]
+    """Of a loss: `losses` and `dev_losses`, lists of (step, value). Of a comparison: `bars`, see `Bar`."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Base and tuned model in one metric, 0 … 1."""
+
+    name: str
+    base: float
+    tuned: float
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and what it shows in words."""
+
+    png: bytes
+    alt: str
+    """At most 1024 characters: the trend and the end values."""
+
+
+def comparison_chart(title: str, bars: Sequence[Bar]) -> ChartSpec:
+    """Describe bars of base against tuned, with the interval of the gain; the first few are drawn."""
+    return ChartSpec("comparison", title, {"bars": [asdict(bar) for bar in bars[:MOST_BARS]]})
+
+
+async def draw(spec: ChartSpec | None) -> Chart | None:
+    """Draw a picture; None where there is nothing to draw or drawing failed, which is logged and costs only the picture."""
+    if spec is None:
+        return None
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.charts"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        asked = json.dumps(asdict(spec)).encode()
+        png, errors = await asyncio.wait_for(child.communicate(asked), TIMEOUT_S)
+    except TimeoutError:
+        log.warning("a chart was not drawn within %.0f s", TIMEOUT_S)
+        return None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0 or not png.startswith(b"\x89PNG"):
+        log.warning("a chart was not drawn: %s", errors.decode(errors="replace").strip()[-300:])
+        return None
+    return Chart(png, describe(spec))
+
+
+def describe(spec: ChartSpec) -> str:
+    """Say in words what a chart shows."""
+    if spec.kind == "loss":
+        sentences = [f"Line chart: {spec.title}."]
+        sentences += _trend("Training loss", spec.data["losses"])
+        sentences += _trend("Dev loss", spec.data["dev_losses"])
+    else:
+        sentences = [f"Bar chart: {spec.title}."]
+        sentences += [_difference(Bar(**bar)) for bar in spec.data["bars"]]
+    text = " ".join(sentences)
+    return text if len(text) <= ALT_LIMIT else text[: ALT_LIMIT - 1] + "…"
+
+
+def _trend(name: str, points: Series) -> list[str]:
+    finite = _finite(points)
+    if len(finite) < 2:
+        return []
+    (first_step, first), (last_step, last) = finite[0], finite[-1]
+    best_step, best = min(finite, key=lambda point: point[1])
+    trend = "falls" if last < first else "rises" if last > first else "stays the same"
+    return [
+        f"{name} {trend} from {first:.3f} at step {first_step} to {last:.3f} at step {last_step}, "
+        f"lowest {best:.3f} at step {best_step}."
+    ]
+
+
+def _difference(bar: Bar) -> str:
+    return (
+        f"{bar.name}: base {100 * bar.base:.1f} %, tuned {100 * bar.tuned:.1f} %; the gain lies between "
+        f"{100 * bar.low:+.1f} and {100 * bar.high:+.1f} points."
+    )
+
+
+def _finite(points: Series) -> list[tuple[int, float]]:
+    return [(step, value) for step, value in points if math.isfinite(value)]
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Draw a line of block characters, at most `width` wide: the means of equal parts, low to high.
+
+    What is not finite is left out.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    parts = min(width, len(finite))
+    means = []
+    for part in range(parts):
+        start, end = part * len(finite) // parts, (part + 1) * len(finite) // parts
+        means.append(sum(finite[start:end]) / (end - start))
+    if not means:
+        return ""
+    low, span = min(means), (max(means) - min(means)) or 1.0
+    return "".join(BLOCKS[round((mean - low) / span * (len(BLOCKS) - 1))] for mean in means)
+
+
+# ---- the child program ----------------------------------------------------------------------------------------------
+
+
+def paint(spec: ChartSpec) -> None:
+    """Draw a picture and write it to stdout as PNG."""
+    import matplotlib  # noqa: PLC0415  # only the child program draws
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    pyplot.style.use("dark_background")
+    pyplot.rcParams.update(
+        {"font.size": 12, "figure.facecolor": BACKGROUND, "axes.facecolor": BACKGROUND}
+    )
+    figure, axes = pyplot.subplots(figsize=(7, 3.8), dpi=120, layout="constrained")
+    axes.spines[["top", "right"]].set_visible(False)
+    if spec.kind == "loss":
+        _paint_loss(axes, spec.data["losses"], spec.data["dev_losses"])
+    else:
+        _paint_bars(axes, [Bar(**bar) for bar in spec.data["bars"]])
+    # Titles may come from people: a dollar sign is no formula.
+    axes.set_title(spec.title, parse_math=False, wrap=True)
+    figure.savefig(sys.stdout.buffer, format="png")
+
+
+def _paint_loss(axes: Any, losses: Series, dev_losses: Series) -> None:
+    dev = _finite(dev_losses)
+    if losses:
+        axes.plot(*zip(*losses, strict=True), color=SKY, linewidth=1.8, label="training loss")
+    if dev:
+        axes.plot(
+            *zip(*dev, strict=True), color=ORANGE, marker="o", linestyle="--", label="dev loss"
+        )
+        step, best = min(dev, key=lambda point: point[1])
+        star: dict[str, Any] = {
+            "color": ORANGE,
+            "marker": "*",
+            "markersize": 17,
+            "markeredgecolor": "white",
+        }
+        axes.plot([step], [best], linestyle="", label=f"lowest: step {step}", **star)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.2)
+    axes.legend(frameon=False)
+
+
+def _paint_bars(axes: Any, bars: list[Bar]) -> None:
+    places = range(len(bars))
+    base, tuned = [100 * bar.base for bar in bars], [100 * bar.tuned for bar in bars]
+    reach = [
+        [max(0.0, bar.tuned - bar.base - bar.low) * 100 for bar in bars],
+        [max(0.0, bar.high - bar.tuned + bar.base) * 100 for bar in bars],
+    ]
+    left, right = [place - 0.2 for place in places], [place + 0.2 for place in places]
+    axes.bar(left, base, 0.38, color=SKY, hatch="//", edgecolor=BACKGROUND, label="base")
+    axes.bar(right, tuned, 0.38, color=GREEN, edgecolor=BACKGROUND, label="tuned")
+    axes.errorbar(
+        right,
+        tuned,
+        yerr=reach,
+        fmt="none",
+        ecolor="white",
+        capsize=5,
+        label="95 % interval of the gain",
+    )
+    tops = [value + above for value, above in zip(tuned, reach[1], strict=True)]
+    for place, value, top in [
+        *zip(left, base, base, strict=True),
+        *zip(right, tuned, tops, strict=True),
+    ]:
+        axes.text(place, top + 1.5, f"{value:.0f}", ha="center", fontweight="bold")
+    axes.set_xticks(list(places), [fill(bar.name, 14) for bar in bars], parse_math=False)
+    axes.set_ylabel("%")
+    axes.set_ylim(0, max(100.0, *tops) + 10)
+    axes.set_yticks(range(0, 101, 20))
+    axes.figure.legend(frameon=False, ncols=3, loc="outside lower center", fontsize=10)
+
+
+if __name__ == "__main__":
+    paint(ChartSpec(**json.load(sys.stdin)))

@@ -1,0 +1,334 @@
+"""What a person may do, the same on every surface: start, answer, pause, resume, cancel, look, fetch.
+
+Each is one transaction and safe to repeat. Refusals are `UserError`s that say what to do next.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlmodel import Session
+
+from agents import feedback, gates, orchestrator, work
+from agents.recipe import RecipeChange
+from agents.services import Services, UserError
+from bot import rights
+from bot.downloads import Links
+from bot.surface import Person
+from configs.schema import GateKind
+from storage import approvals, datasets, events, runs
+from storage.approvals import Answer
+from storage.files import StoredFile
+from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
+
+METHODS = ("sft",)
+
+
+class Effect(StrEnum):
+    """What became of an answer to a gate."""
+
+    DECIDED = "decided"
+    """It counts."""
+    TOO_LATE = "too_late"
+    """The gate had been answered before."""
+    NOT_ALLOWED = "not_allowed"
+    """The person may not answer, and has just been told so for the first time."""
+    NOT_ALLOWED_AGAIN = "not_allowed_again"
+    """The person may not answer and knows it."""
+    UNCLEAR = "unclear"
+    """Words where only ✅ or ❌ can be understood."""
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What became of an answer, and what to tell the person (nothing, where the message itself will show it)."""
+
+    effect: Effect
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A wish for a run, checked and with its file in the store."""
+
+    key: str
+    """Of the command: the same command twice is one run."""
+    person: Person
+    guild: str | None
+    home: str
+    goal: str
+    file: StoredFile
+    file_name: str
+    model: str | None = None
+    method: str = "sft"
+    wishes: list[RecipeChange] = field(default_factory=list)
+    policy: tuple[GateKind, ...] = ()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The verbs that people have."""
+
+    services: Services
+    links: Links
+
+    async def start(self, wish: Start) -> Run:
+        """Start a run, once.
+
+        Raises: UserError: no right, too many open runs, or a model or method that is not there.
+        """
+        settings = self.services.settings
+        model = wish.model or settings.default_model(wish.guild)
+        self.services.model_ref(model)
+        if wish.method not in METHODS:
+            raise UserError(
+                f"I don't know the method “{wish.method}”. Today there is: {', '.join(METHODS)}."
+            )
+        if not wish.goal.strip():
+            raise UserError(
+                "Tell me in a sentence what the model should learn, for example “classify support tickets”."
+            )
+        self.check_may_start(wish.person, wish.guild)
+        run = await self.services.db.write(_start, self.services, wish, model)
+        self.services.wake(work.number(run))
+        return run
+
+    def check_may_start(self, person: Person, guild: str | None) -> None:
+        """Refuse early, before a file is fetched. Raises: UserError."""
+        if not rights.may_start(self.services.settings, person, guild):
+            raise UserError(
+                "Starting runs needs a role here that you do not have; the people who run this server can give it to you."
+            )
+
+    async def decide(
+        self,
+        approval_id: int,
+        shown_prefix: str | None,
+        person: Person,
+        decision: Decision,
+        comment: str | None = None,
+    ) -> Reaction:
+        """Answer a gate; `shown_prefix` is the start of the hash of what the person saw, where the surface knows it."""
+        reaction, run_id = await self.services.db.write(
+            _decide, self.services, approval_id, shown_prefix, person, decision, comment
+        )
+        if reaction.effect is Effect.DECIDED and run_id is not None:
+            self.services.wake(run_id)
+        return reaction
+
+    async def reply(self, approval_id: int, person: Person, words: str) -> Reaction:
+        """Answer a gate in words: an exact yes or no counts as ✅ or ❌, anything else is feedback."""
+        decision = feedback.verdict_word(words)
+        if decision is not None:
+            return await self.decide(approval_id, None, person, decision)
+        return await self.decide(approval_id, None, person, Decision.REVISE, words.strip()[:4000])
+
+    async def pause(self, run_id: int, person: Person) -> str:
+        """Stop a run where it is, to be resumed. Raises: UserError."""
+        return await self.services.db.write(_pause, self.services, run_id, person)
+
+    async def resume(self, run_id: int, person: Person) -> str:
+        """Go on with a paused or failed run. Raises: UserError."""
+        text = await self.services.db.write(_resume, self.services, run_id, person)
+        self.services.wake(run_id)
+        return text
+
+    async def cancel(self, run_id: int, person: Person) -> str:
+        """End a run. Raises: UserError."""
+        return await self.services.db.write(_cancel, self.services, run_id, person)
+
+    async def download(self, run_id: int, person: Person, guild: str | None) -> str:
+        """Return a fresh link to the adapter of a run. Raises: UserError."""
+        run = await self.visible(run_id, person, guild)
+        found = await self.services.db.read(datasets.artifact, run_id, "adapter")
+        if found is None:
+            raise UserError(f"Run #{run.id} has no adapter yet; it is {run.phase.value}.")
+        return self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
+
+    async def visible(self, run_id: int, person: Person, guild: str | None) -> Run:
+        """Return a run that is this person's business. Raises: UserError."""
+        run = await self.services.db.read(_find, run_id)
+        if run is None or not rights.may_see(person, run, guild):
+            raise UserError(f"There is no run #{run_id} here. `/finetune list` shows yours.")
+        return run
+
+
+def _start(session: Session, services: Services, wish: Start, model: str) -> Run:
+    now = services.clock.now()
+    limit = services.settings.limits.open_per_user
+    known = runs.by_origin(session, wish.key)
+    if known is not None:
+        return known
+    if runs.count_open(session, wish.person.id) >= limit:
+        raise UserError(
+            f"You have {limit} runs open already, as many as one person may have here. Finish or cancel one first."
+        )
+    run = runs.add(
+        session,
+        Run(
+            origin_key=wish.key,
+            goal=wish.goal.strip()[:1000],
+            method=wish.method,
+            model=model,
+            owner=wish.person.id,
+            owner_name=wish.person.name,
+            guild=wish.guild,
+            home=wish.home,
+            policy=[gate.value for gate in wish.policy],
+            wishes=[change.model_dump(mode="json") for change in wish.wishes],
+            created_at=now,
+        ),
+    )
+    datasets.keep(
+        session,
+        Dataset(
+            run_id=work.number(run),
+            role="upload",
+            name=wish.file_name,
+            sha256=wish.file.sha256,
+            size_bytes=wish.file.size_bytes,
+            created_at=now,
+        ),
+    )
+    events.say(session, work.number(run), "opened", "opened", {}, now)
+    return run
+
+
+def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it needs
+    session: Session,
+    services: Services,
+    approval_id: int,
+    shown_prefix: str | None,
+    person: Person,
+    decision: Decision,
+    comment: str | None,
+) -> tuple[Reaction, int | None]:
+    approval = approvals.get(session, approval_id)
+    if approval is None or (
+        shown_prefix is not None and not approval.shown_sha256.startswith(shown_prefix)
+    ):
+        return Reaction(Effect.TOO_LATE, "That question is not open any more."), None
+    run = runs.get(session, approval.run_id)
+    if not rights.may_decide(services.settings, person, run):
+        if approvals.tell_once(session, approval, person.id):
+            return Reaction(Effect.NOT_ALLOWED, _whose(services, run)), run.id
+        return Reaction(Effect.NOT_ALLOWED_AGAIN), run.id
+    if (
+        decision is Decision.REVISE
+        and approval.gate == GateKind.CHECKPOINT
+        and approval.decision is Decision.OPEN
+    ):
+        return Reaction(
+            Effect.UNCLEAR, "Here I only understand ✅ (go on) or ❌ (stop here)."
+        ), run.id
+    answer = Answer(decision, person.id, person.name, comment)
+    if approvals.decide(session, approval_id, approval.shown_sha256, answer, services.clock.now()):
+        return Reaction(Effect.DECIDED), run.id
+    session.refresh(approval)
+    return Reaction(Effect.TOO_LATE, _already(approval)), run.id
+
+
+def _already(approval: Approval) -> str:
+    who = approval.decided_by_name or "the clock"
+    when = f"{approval.decided_at:%H:%M} UTC" if approval.decided_at else "earlier"
+    return f"That was answered already: {approval.decision.value} by {who}, {when}."
+
+
+def _whose(services: Services, run: Run) -> str:
+    role = services.settings.guild(run.guild).approver_role_id
+    others = f" or somebody with the role <@&{role}>" if role else ""
+    return f"Only {run.owner_name or 'the person who asked for this run'}{others} can answer this."
+
+
+def _pause(session: Session, services: Services, run_id: int, person: Person) -> str:
+    run = _mine(session, services, run_id, person)
+    if run.phase in FINAL:
+        raise UserError(f"Run #{run_id} is over ({run.phase.value}); there is nothing to pause.")
+    if run.paused:
+        raise UserError(f"Run #{run_id} is paused already. `/finetune resume` goes on.")
+    runs.touch(session, run, paused=True)
+    return f"Run #{run_id} pauses as soon as a checkpoint is saved. `/finetune resume` goes on."
+
+
+def _resume(session: Session, services: Services, run_id: int, person: Person) -> str:
+    run = _mine(session, services, run_id, person)
+    if run.phase is Phase.FAILED:
+        _revive(session, services, run)
+    elif run.paused:
+        runs.touch(session, run, paused=False)
+    else:
+        raise UserError(f"Run #{run_id} is neither paused nor failed; it is {run.phase.value}.")
+    events.unsettle(session, run_id)
+    return f"Run #{run_id} goes on."
+
+
+def _revive(session: Session, services: Services, run: Run) -> None:
+    """Bring a failed run back to where it failed; a question that expired is asked anew."""
+    phase = run.failed_phase or Phase.PREPARING
+    if phase is Phase.APPROVING:
+        phase = Phase.PLANNING
+    if phase is Phase.DEBUGGING:
+        phase = Phase.PLANNING if run.best_iteration is None else Phase.REVIEWING
+    iteration = run.best_iteration or run.iteration if phase is Phase.REVIEWING else run.iteration
+    runs.move(
+        session,
+        run,
+        phase,
+        failure=None,
+        failed_phase=None,
+        ended_at=None,
+        paused=False,
+        iteration=iteration,
+    )
+    if phase is Phase.REVIEWING:
+        _ask_again(session, services, work.number(run), iteration)
+    else:
+        work.reopen_failed(session, services, run)
+    events.say(
+        session,
+        work.number(run),
+        "notice",
+        f"v{run.version}:resumed",
+        {"title": "Resumed", "text": "This run goes on where it stopped."},
+        services.clock.now(),
+    )
+
+
+def _ask_again(session: Session, services: Services, run_id: int, iteration: int) -> None:
+    report = datasets.report_of(session, run_id, iteration)
+    last = approvals.latest(session, run_id, GateKind.REPORT, iteration)
+    if report is None or last is None:
+        raise LookupError(f"run {run_id} has no report to ask about again")
+    run = runs.fresh(session, run_id)
+    gates.ask_about_report(session, services, run, report, revision=last.revision + 1)
+
+
+def _cancel(session: Session, services: Services, run_id: int, person: Person) -> str:
+    run = _mine(session, services, run_id, person)
+    if run.phase in FINAL:
+        raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
+    orchestrator.cancel(session, services, run, by=person.name)
+    return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
+
+
+def _mine(session: Session, services: Services, run_id: int, person: Person) -> Run:
+    run = _find(session, run_id)
+    if run is None:
+        raise UserError(f"There is no run #{run_id}. `/finetune list` shows yours.")
+    if not rights.may_decide(services.settings, person, run):
+        raise UserError(_whose(services, run).replace("answer this", "do that"))
+    return run
+
+
+def _find(session: Session, run_id: int) -> Run | None:
+    return session.get(Run, run_id)
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """Return a person as plain data, for keeping in the inbox."""
+    return {"id": person.id, "name": person.name, "roles": sorted(person.roles)}
+
+
+def person_from(stored: dict[str, Any]) -> Person:
+    """Return a person kept as plain data."""
+    return Person(stored["id"], stored["name"], frozenset(stored["roles"]))

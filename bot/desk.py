@@ -1,0 +1,134 @@
+"""Where wishes with files are taken in: kept first, acknowledged then, carried out once, also after a crash.
+
+A surface calls `take` and may say "got it" when it returns. Carrying out means: fetch the file, start the run, tell the
+person. Each part may run twice; the run is keyed by the wish, the file by its content, the answer by the wish.
+"""
+
+import asyncio
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from agents.services import Services, UserError
+from bot.commands import Commands, Start
+from bot.surface import Person, Surface
+from bot.text import size
+from storage import inbox
+from storage.files import FileTooLarge
+from storage.models import Inbox, InboxState
+
+log = logging.getLogger(__name__)
+
+START = "start"
+FETCH_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for, as plain data that outlives the process."""
+
+    key: str
+    """`surface:kind:id` of the interaction or message that carried it."""
+    person_id: str
+    person_name: str
+    person_roles: list[str]
+    guild: str | None
+    home: str
+    goal: str
+    file_name: str
+    size_bytes: int
+    """As the surface announced it; what counts is what streams in."""
+    model: str | None = None
+    method: str = "sft"
+    request: dict[str, Any] = field(default_factory=dict)
+    """What the surface needs to fetch the file and to answer: URLs, ids, tokens."""
+
+    @property
+    def person(self) -> Person:
+        """Return who asked, with the roles they had then."""
+        return Person(self.person_id, self.person_name, frozenset(self.person_roles))
+
+
+@dataclass
+class Desk:
+    """Takes wishes and carries them out in order."""
+
+    services: Services
+    commands: Commands
+    surfaces: dict[str, Surface]
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _tries: dict[int, int] = field(default_factory=dict)
+
+    async def take(self, wish: Wish) -> bool:
+        """Keep a wish; False when it was kept before. After this returns it will not be lost.
+
+        Raises: UserError: it is refused at once: no right, or a file that is announced as too large.
+        """
+        self.commands.check_may_start(wish.person, wish.guild)
+        self._check_size(wish.size_bytes)
+        _row, new = await self.services.db.write(
+            inbox.receive, wish.key, START, asdict(wish), self.services.clock.now()
+        )
+        return new
+
+    async def work_off(self) -> None:
+        """Carry out every wish that has not had its effect yet."""
+        async with self._busy:
+            for row in await self.services.db.read(inbox.waiting):
+                await self._carry_out(row)
+
+    async def _carry_out(self, row: Inbox) -> None:
+        assert row.id is not None
+        wish = Wish(**row.payload)
+        surface = self.surfaces.get(wish.home.partition(":")[0])
+        if surface is None:
+            return  # that surface is switched off today; the wish waits for it
+        state, run_id = InboxState.DONE, None
+        try:
+            run_id = await self._start(wish, surface)
+            text = f"Run #{run_id} has started. Its thread tells how it goes."
+        except UserError as error:
+            state, text = InboxState.REFUSED, str(error)
+        except OSError as error:
+            if not self._give_up(row.id, error):
+                return
+            state, text = InboxState.REFUSED, "I could not fetch your file. Please send it again."
+        await surface.answer(wish.request, text, wish.key)
+        now = self.services.clock.now()
+        await self.services.db.write(inbox.finish, row.id, state, now, outcome=text, run_id=run_id)
+
+    async def _start(self, wish: Wish, surface: Surface) -> int:
+        limit = self.services.settings.intake.max_upload_bytes
+        try:
+            file = await self.services.files.put_stream(surface.fetch(wish.request), limit)
+        except FileTooLarge:
+            raise UserError(_too_large(limit)) from None
+        run = await self.commands.start(
+            Start(
+                key=wish.key,
+                person=wish.person,
+                guild=wish.guild,
+                home=wish.home,
+                goal=wish.goal,
+                file=file,
+                file_name=wish.file_name,
+                model=wish.model,
+                method=wish.method,
+            )
+        )
+        assert run.id is not None
+        return run.id
+
+    def _check_size(self, size_bytes: int) -> None:
+        limit = self.services.settings.intake.max_upload_bytes
+        if size_bytes > limit:
+            raise UserError(_too_large(limit))
+
+    def _give_up(self, row_id: int, error: OSError) -> bool:
+        self._tries[row_id] = self._tries.get(row_id, 0) + 1
+        log.warning("wish %d: file not fetched (%s), try %d", row_id, error, self._tries[row_id])
+        return self._tries[row_id] >= FETCH_TRIES
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"That file is larger than {size(limit_bytes)}, the most I take here. Send fewer rows."

@@ -1,0 +1,260 @@
+"""What people did while nobody listened: read over REST whenever a session begins.
+
+Discord replays events only to a session that it still knows. After a restart, or when a session was lost, reactions and
+messages are read instead. Reading something twice does no harm: a question has one answer, a message is handled once.
+Replies are heard before reactions, and a ❌ before a ✅: words say more than signs, and nothing is spent against a no.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
+
+import aiohttp
+import discord
+from sqlmodel import Session, col, select
+
+from bot.discord.gates import Spot
+from bot.discord.host import Host
+from bot.discord.messages import Messages
+from bot.discord.people import NAME, fetch_person, known_channel, number_of, place_of
+from bot.discord.sending import insist, translated
+from bot.surface import DECISIONS, MessageGone, PlaceGone
+from storage import approvals, events, inbox, runs
+from storage.models import Approval, Cursor, Delivery, Event, Run
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Places and questions that are read side by side."""
+MESSAGES_READ = 2000
+"""Of one place, at most."""
+MARGIN_S = 120.0
+"""Messages younger than the newest one seen by less than this may still be under way; they are read again."""
+NOTED_EVERY_S = 30.0
+LONGEST_WAIT_S = 60.0
+KINDS = (discord.ReactionType.normal, discord.ReactionType.burst)
+_SNOWFLAKES_PER_S = 1000 << 22
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An open question and the message that asks it."""
+
+    approval: Approval
+    delivery: Delivery
+    run: Run
+
+
+@dataclass
+class CatchUp:
+    """Reads what was missed, and remembers how far reading and hearing have got."""
+
+    host: Host
+    messages: Messages
+    _newest: int = 0
+    _noted: int = 0
+    _gaps: int = 0
+    """Times the connection was lost."""
+    _whole: bool = False
+    """Everything up to `_newest` has been heard or read."""
+    _was_whole: bool = False
+    """It was so before the connection was lost."""
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def heard(self, message_id: int) -> None:
+        """A message came live."""
+        self._newest = max(self._newest, message_id)
+
+    def interrupted(self) -> None:
+        """The connection is gone: from here on something may be missing."""
+        self._was_whole = self._was_whole or self._whole
+        self._whole = False
+        self._gaps += 1
+
+    def resumed(self) -> None:
+        """Discord has replayed everything that was missing."""
+        self._whole = self._was_whole
+
+    async def read(self) -> None:
+        """Read what was missed since the last session and act on it; where Discord does not answer, try again."""
+        async with self._one_at_a_time:
+            gaps, self._whole, self._was_whole, wait_s = self._gaps, False, False, 1.0
+            while not await self._read_all():
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            self._whole = gaps == self._gaps
+            await self.note()
+
+    async def note(self) -> None:
+        """Note how far we have heard, so that a later start knows from where to read."""
+        if not self._whole:
+            return
+        newest = self._newest or discord.utils.time_snowflake(self.host.app.services.clock.now())
+        if newest > self._noted:
+            await self.host.app.services.db.write(inbox.advance_cursor, NAME, str(newest))
+            self._noted = newest
+
+    async def keep_noting(self) -> None:
+        """Note it now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(NOTED_EVERY_S)
+            await self.note()
+
+    async def count_reactions(self, message: discord.Message, approval: Approval) -> None:
+        """Count the ✅ and ❌ below a question, of both kinds, as answers."""
+        run = await self.host.app.services.db.read(runs.get, approval.run_id)
+        given = {str(reaction.emoji): reaction for reaction in message.reactions}
+        for emoji in reversed(DECISIONS):
+            reaction = given.get(emoji)
+            if reaction is None or run.guild is None:
+                continue
+            for user_id in await _people_behind(reaction):
+                person = await fetch_person(self.host, int(run.guild), user_id)
+                if person is not None:
+                    spot = Spot(message.channel.id, message.id)
+                    await self.host.gates.decide(approval, person, DECISIONS[emoji], spot)
+
+    async def _read_all(self) -> bool:
+        """Read everything once; False when Discord kept something from us that should be tried again."""
+        after = await self.host.app.services.db.read(_since, NAME)
+        places = await self._places(after)
+        heard = await _side_by_side(self._read_place(p, since) for p, since in places.items())
+        asked = await self.host.app.services.db.read(_open_questions)
+        counted = await _side_by_side(self._read_reactions(question) for question in asked)
+        await self.host.app.desk.work_off()
+        log.info("caught up: %d places, %d open questions", len(places), len(asked))
+        return heard and counted
+
+    # --- messages
+
+    async def _places(self, after: int | None) -> dict[int, int]:
+        """Return the channels and threads in which something may have been written, and since when.
+
+        A place that a run is told about in is read in any case; others where Discord says that there is news.
+        """
+        found: dict[int, int] = {}
+        for guild in self.host.guilds:
+            readable: list[discord.TextChannel | discord.Thread]
+            readable = [*guild.text_channels, *guild.threads]
+            for channel in readable:
+                newest = channel.last_message_id
+                if after is not None and newest is not None and newest > after:
+                    found[channel.id] = after
+        for place in await self.host.app.services.db.read(_places_of_runs):
+            number = number_of(place)
+            found.setdefault(number, max(after or 0, number))
+        noted = await self.host.app.services.db.read(_cursors)
+        return {
+            number: max(since, noted.get(place_of(number), 0)) for number, since in found.items()
+        }
+
+    async def _read_place(self, channel_id: int, since: int) -> None:
+        last, count = since, 0
+        try:
+            with translated():
+                channel = await insist(lambda: known_channel(self.host, channel_id))
+                if not isinstance(channel, discord.abc.Messageable):
+                    return
+                async for message in channel.history(
+                    limit=MESSAGES_READ, after=discord.Object(since), oldest_first=True
+                ):
+                    last, count = message.id, count + 1
+                    await self.messages.hear(message, live=False)
+        except (PlaceGone, MessageGone) as error:
+            log.info("%s is not read: %s", place_of(channel_id), error)
+            return
+        if count == MESSAGES_READ:
+            log.warning("%s: only the first %d messages were read", place_of(channel_id), count)
+        if last > since:
+            self._newest = max(self._newest, last)
+            await self.host.app.services.db.write(
+                inbox.advance_cursor, place_of(channel_id), str(last)
+            )
+
+    # --- reactions
+
+    async def _read_reactions(self, asked: Asked) -> None:
+        assert asked.delivery.place is not None
+        channel_id, message_id = (
+            number_of(asked.delivery.place),
+            int(asked.delivery.message_id or 0),
+        )
+        channel = self.host.get_partial_messageable(channel_id)
+        try:
+            with translated():
+                message = await insist(lambda: channel.fetch_message(message_id))
+        except MessageGone:
+            assert asked.delivery.id is not None
+            await self.host.app.services.db.write(events.forget_delivery, asked.delivery.id)
+        except PlaceGone:
+            await self.host.app.services.db.write(
+                events.move_to, asked.approval.run_id, asked.run.home
+            )
+        else:
+            await self.count_reactions(message, asked.approval)
+
+
+async def _people_behind(reaction: discord.Reaction) -> list[int]:
+    """Return who reacted, ourselves and other bots left out."""
+    if reaction.count <= (1 if reaction.me else 0):
+        return []
+    found: dict[int, None] = {}
+    for kind in KINDS:
+        async for user in reaction.users(type=kind, limit=None):
+            if not user.bot:
+                found.setdefault(user.id)
+    return list(found)
+
+
+async def _side_by_side(work: Iterable[Awaitable[None]]) -> bool:
+    """Do all of it, a few at once; False when Discord did not answer somewhere. One part holds no other up."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(part: Awaitable[None]) -> bool:
+        async with free:
+            try:
+                await part
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("part of a catch-up is tried again: %s", error)
+                return False
+            except Exception:
+                log.exception("part of a catch-up failed")
+            return True
+
+    return all(await asyncio.gather(*(one(part) for part in work)))
+
+
+def _since(session: Session, name: str) -> int | None:
+    """Return up to where everything was heard, with a margin for what was under way."""
+    noted = inbox.cursor(session, name)
+    return None if noted is None else int(noted) - int(MARGIN_S * _SNOWFLAKES_PER_S)
+
+
+def _cursors(session: Session) -> dict[str, int]:
+    rows = session.exec(select(Cursor).where(col(Cursor.place).startswith(f"{NAME}:")))
+    return {row.place: int(row.message_id) for row in rows}
+
+
+def _places_of_runs(session: Session) -> set[str]:
+    places = {place for run in runs.open_runs(session) for place in (run.home, run.thread)}
+    return {place for place in places if place is not None and place.startswith(f"{NAME}:")}
+
+
+def _open_questions(session: Session) -> list[Asked]:
+    """Return the open questions that were sent, oldest first; those not sent yet will be found when they are."""
+    found = []
+    for approval in approvals.all_open(session):
+        run = runs.get(session, approval.run_id)
+        for event in events.of_run(session, approval.run_id):
+            if event.payload.get("approval_id") == approval.id:
+                found += _as_asked(session, approval, run, event)
+    return found
+
+
+def _as_asked(session: Session, approval: Approval, run: Run, event: Event) -> list[Asked]:
+    assert event.id is not None
+    delivery = events.delivery_of(session, event.id, NAME)
+    if delivery is None or delivery.message_id is None or delivery.place is None:
+        return []
+    return [Asked(approval, delivery, run)]

@@ -1,0 +1,71 @@
+"""What happens on Discord while we are there: each event, once, to the one who deals with it."""
+
+import logging
+from dataclasses import dataclass
+
+import discord
+from sqlmodel import Session
+
+from bot.discord.catch_up import CatchUp
+from bot.discord.gates import Spot
+from bot.discord.host import Host
+from bot.discord.messages import Messages
+from bot.discord.people import NAME, fetch_person, person_of, place_of
+from bot.surface import DECISIONS, Person
+from storage import events, runs
+from storage.models import FINAL
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Hears events; every one may come twice, late, or in another order."""
+
+    host: Host
+    messages: Messages
+    catch_up: CatchUp
+
+    async def to_message(self, message: discord.Message) -> None:
+        """Hear what somebody wrote."""
+        await self.messages.hear(message, live=True)
+        self.catch_up.heard(message.id)
+
+    async def to_reaction(self, payload: discord.RawReactionActionEvent) -> None:
+        """Count a ✅ or ❌, normal or super, below a question; look-alikes, bots and other messages do not count."""
+        me = self.host.user
+        decision = None if payload.emoji.id else DECISIONS.get(payload.emoji.name)
+        if decision is None or me is None or payload.user_id == me.id:
+            return
+        if payload.message_author_id not in (None, me.id):
+            return
+        question = await self.host.gates.asked_by(payload.channel_id, payload.message_id)
+        person = await self._reacting(payload) if question is not None else None
+        if question is not None and person is not None:
+            spot = Spot(payload.channel_id, payload.message_id)
+            await self.host.gates.decide(question, person, decision, spot)
+
+    async def to_deleted(self, message_id: int) -> None:
+        """Send a card again that was deleted while it was still of use."""
+        db = self.host.app.services.db
+        if await db.read(events.by_message, NAME, str(message_id)) is not None:
+            await db.write(events.forget_message, NAME, str(message_id))
+
+    async def to_deleted_thread(self, thread_id: int) -> None:
+        """Go on in the channel with a run whose thread was deleted."""
+        await self.host.app.services.db.write(_move_home, place_of(thread_id))
+
+    async def _reacting(self, payload: discord.RawReactionActionEvent) -> Person | None:
+        """Return who reacts, with the roles of this moment: Discord sends them along."""
+        if payload.member is not None:
+            return None if payload.member.bot else person_of(payload.member)
+        if payload.guild_id is None:
+            return None
+        return await fetch_person(self.host, payload.guild_id, payload.user_id)
+
+
+def _move_home(session: Session, thread: str) -> None:
+    run = runs.in_thread(session, thread)
+    if run is not None and run.id is not None and run.phase not in FINAL and run.home != thread:
+        log.warning("run=%d its thread was deleted; going on in its channel", run.id)
+        events.move_to(session, run.id, run.home)

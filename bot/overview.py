@@ -1,0 +1,119 @@
+"""Runs and settings as tables in a terminal, read beside a running bot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlmodel import Session
+
+from agents.services import UserError
+from bot import cards
+from configs.load import Row
+from configs.schema import Settings
+from storage import approvals, jobs, runs
+from storage.database import Database, sqlite_url
+from storage.models import Job, JobState, Run
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one run stands."""
+
+    run: Run
+    waiting_for: str | None
+    jobs: tuple[Job, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        run = self.run
+        return {
+            "run": run.id,
+            "phase": run.phase.value,
+            "paused": run.paused,
+            "iteration": run.iteration,
+            "goal": run.goal,
+            "model": run.model,
+            "owner": run.owner,
+            "waiting_for": self.waiting_for,
+            "failure": run.failure,
+            "created_at": run.created_at.isoformat(),
+            "jobs": [
+                {"id": job.id, "state": job.state.value, "outcome": job.outcome, "error": job.error}
+                for job in self.jobs
+            ],
+        }
+
+
+def read(settings: Settings, run_id: int | None) -> list[Line]:
+    """Return one run, or the latest ones, newest first.
+
+    Raises: UserError: there is no such run, or nothing has been run here yet.
+    """
+    path = settings.data_dir.resolve() / "tunewright.sqlite"
+    if settings.database.url is None and not path.exists():
+        raise UserError(f"Nothing has been run in {path.parent} yet.")
+    db = Database(
+        settings.database.url or sqlite_url(path), busy_timeout_s=settings.database.busy_timeout_s
+    )
+    try:
+        return db.read_now(_lines, run_id)
+    finally:
+        db.close()
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Print runs as a table; one run also with its jobs."""
+    console = Console()
+    table = Table("run", "state", "what for", "model", "waiting for", "since")
+    for line in lines:
+        run = line.run
+        table.add_row(
+            f"#{run.id}",
+            cards.state(run),
+            run.goal[:60],
+            run.model,
+            line.waiting_for or "–",
+            _time(run.created_at),
+        )
+    console.print(table)
+    if len(lines) == 1:
+        detail = Table("job", "state", "outcome", "error")
+        for job in lines[0].jobs:
+            detail.add_row(job.id, job.state.value, job.outcome or "–", job.error or "")
+        console.print(detail)
+        if lines[0].run.failure:
+            console.print(lines[0].run.failure, style="red")
+
+
+def show_settings(rows: Sequence[Row]) -> None:
+    """Print settings as a table."""
+    table = Table("setting", "value", "from")
+    for row in rows:
+        table.add_row(row.path, row.value_masked, row.origin)
+    Console().print(table)
+
+
+def _lines(session: Session, run_id: int | None) -> list[Line]:
+    if run_id is None:
+        found = runs.recent(session)
+    else:
+        try:
+            found = [runs.get(session, run_id)]
+        except runs.NoSuchRun as error:
+            raise UserError(str(error)) from error
+    return [_line(session, run) for run in found]
+
+
+def _line(session: Session, run: Run) -> Line:
+    assert run.id is not None
+    mine = jobs.of_run(session, run.id)
+    waiting = [f"answer: {a.gate}" for a in approvals.open_of_run(session, run.id)]
+    waiting += [f"job: {j.id}" for j in mine if j.state is not JobState.CLOSED]
+    return Line(run, ", ".join(waiting) or None, tuple(mine))
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"

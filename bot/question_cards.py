@@ -1,0 +1,159 @@
+"""Cards that ask: plan, change, half-time, report; and what they say once somebody has answered."""
+
+from dataclasses import replace
+from typing import Any
+
+from agents.planning import Estimate
+from agents.recipe import Recipe
+from bot import reports
+from bot.scenes import Scene
+from bot.status_cards import progress
+from bot.surface import Card, Question, Tone
+from bot.text import duration, inline, plain
+from configs.schema import CheckpointMode
+from storage.models import Approval, Decision
+
+DEFAULT_AFTER_SILENCE = "Training goes on while this question stands; no answer means “go on”."
+
+
+def plan(scene: Scene) -> Card:
+    """Ask whether a plan may be carried out."""
+    shown = scene.event.payload
+    recipe = Recipe.model_validate(shown["recipe"])
+    guess = Estimate(**shown["estimate"])
+    lines = [
+        f"Teach **{plain(recipe.model, 80)}** with {guess.train_rows:,} of your rows, {recipe.epochs:g} times over"
+        f" ({guess.steps:,} steps), then let base and tuned answer {guess.test_rows:,} rows neither has seen.",
+        f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
+        _gain_sentence(guess),
+        *_amendments(shown),
+    ]
+    origins = "\n".join(
+        f"• {inline(f'{name} = {value}')} {plain(why, 160)}"
+        for name, value, why in shown["why"][:8]
+    )
+    title = "The plan" if shown["iteration"] == 1 else f"Plan for try {shown['iteration']}"
+    if shown["revision"]:
+        title += f", version {shown['revision'] + 1}"
+    return _ask(
+        scene,
+        Card(title=title, body="\n".join(lines) + f"\n\nWhy these settings:\n{origins}"),
+        yes="carry it out",
+        no="don't",
+        hint="Or reply with what should be different, for example “3 epochs, lr 1e-4, use 200 rows”.",
+    )
+
+
+def _gain_sentence(guess: Estimate) -> str:
+    if guess.smallest_gain is None:
+        return f"⚠ With {guess.test_rows} test rows no verdict is possible; at least 20 are needed."
+    return (
+        f"With {guess.test_rows:,} test rows I can only show gains above about "
+        f"**{100 * guess.smallest_gain:.0f} points**; smaller ones may stay unproven."
+    )
+
+
+def _amendments(shown: dict[str, Any]) -> list[str]:
+    lines = []
+    if shown["suggestions"]:
+        lines.append(
+            "From the last try: " + " ".join(plain(s["finding"], 300) for s in shown["suggestions"])
+        )
+    if shown["asked"]:
+        lines.append(f"You said: “{plain(shown['asked'], 300)}”")
+    if shown["changes"]:
+        changes = ", ".join(
+            f"{inline(name)} {plain(old, 40)} → **{plain(new, 40)}**"
+            for name, old, new in shown["changes"]
+        )
+        lines.append(f"Changed: {changes}")
+    lines.extend(plain(note, 300) for note in shown["notes"])
+    return lines
+
+
+def change(scene: Scene) -> Card:
+    """Ask what should be different about a refused plan."""
+    by = plain(scene.event.payload["by"] or "somebody", 60)
+    body = f"{by} said no to the plan. What should be different? Reply to this message, for example “2 epochs” or “use 300 rows”."
+    return _ask(
+        scene,
+        Card(title="What should be different?", body=body),
+        yes="the plan was fine after all",
+        no="end this run",
+        wants_words=True,
+    )
+
+
+def checkpoint(scene: Scene) -> Card:
+    """Ask at half-time whether training goes on."""
+    shown = scene.event.payload
+    share = f"{100 * shown['fraction']:.0f} %"
+    lines = [f"{share} of the training is done. Go on?", progress(scene)]
+    hold = shown["mode"] == CheckpointMode.HOLD
+    lines.append("Training is paused and waits for your answer." if hold else DEFAULT_AFTER_SILENCE)
+    return _ask(
+        scene,
+        Card(title=f"{share} done, continue?", body="\n".join(lines)),
+        yes="go on",
+        no="stop here and measure what there is",
+    )
+
+
+def report(scene: Scene) -> Card:
+    """Show a verdict and ask whether it is good enough."""
+    return _ask(
+        scene,
+        reports.report_card(scene.event.payload, scene.job.payload if scene.job else None),
+        yes="hand it over",
+        no="not good enough, look for what to improve",
+        hint="Or reply with what is wrong, for example “more epochs” or “lr 1e-4”.",
+    )
+
+
+def _ask(
+    scene: Scene, card: Card, *, yes: str, no: str, hint: str = "", wants_words: bool = False
+) -> Card:
+    """Turn a card into a question, or, once answered, into the record of who decided and when."""
+    approval = scene.approval
+    assert approval is not None
+    assert approval.id is not None
+    if approval.decision is not Decision.OPEN:
+        body = f"{card.body}\n\n{answered(approval)}"
+        return replace(card, body=body, tone=Tone.PLAIN, footer=scene.marker, final=True)
+    question = Question(
+        approval_id=approval.id,
+        shown_sha256=approval.shown_sha256,
+        yes=yes,
+        no=no,
+        asks=(scene.run.owner,),
+        wants_words=wants_words,
+    )
+    body = f"{card.body}\n\n✅ {yes} · ❌ {no}" + (f"\n{hint}" if hint else "")
+    return replace(
+        card,
+        body=body,
+        tone=Tone.QUESTION,
+        footer=scene.marker,
+        question=question,
+        loud=True,
+        final=False,
+    )
+
+
+def answered(approval: Approval) -> str:
+    """Say who decided what, and when."""
+    words = {
+        Decision.APPROVE: "✅ Approved",
+        Decision.REJECT: "❌ Refused",
+        Decision.REVISE: "✏ Changes asked for",
+        Decision.EXPIRED: "⌛ No longer needs an answer",
+    }
+    text = words[approval.decision]
+    who = approval.decided_by or ""
+    if who.startswith("policy:"):
+        text += f" automatically ({plain(who.removeprefix('policy:'), 80)})"
+    elif approval.decided_by_name:
+        text += f" by {plain(approval.decided_by_name, 60)}"
+    if approval.decided_at is not None:
+        text += f", {approval.decided_at:%Y-%m-%d %H:%M} UTC"
+    return f"**{text}**" + (f": “{plain(approval.comment, 300)}”" if approval.comment else "")

@@ -1,0 +1,139 @@
+"""The card of a verdict: one sentence a layman understands, the numbers, the best and the worst answers side by side."""
+
+from typing import Any
+
+from agents.delivery import snippet
+from agents.jobs import Comparison, EvaluateResult, ScoredItem, TrainResult, Verdict
+from agents.recipe import Metric
+from bot.charts import ChartSpec, sparkline
+from bot.surface import Card, Field
+from bot.text import block, clip, duration, inline, plain
+
+METRICS = {
+    Metric.EXACT_MATCH: "answers exactly right",
+    Metric.TOKEN_F1: "words in common (token F1)",
+    Metric.CHRF: "letters in common (chrF)",
+    Metric.ROUGE_L: "wording in order (ROUGE-L)",
+    Metric.BLEU: "phrases in common (BLEU)",
+}
+SHOWN_ITEMS = 2
+"""Best and worst on the card; the attached report has five of each."""
+
+
+def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
+    """Return the card of an evaluation, without its question."""
+    result = EvaluateResult.model_validate(shown["report"])
+    lines = [sentence(result)]
+    if shown["partial"]:
+        lines.append("The training was stopped early; this measures the best step until then.")
+    if shown["again"]:
+        lines.append("This is the best try so far. Take it after all?")
+    lines.append(f"{plain(result.verdict_reason, 300)} (test set opened {result.openings}×)")
+    if result.more_items_needed:
+        lines.append(
+            f"About {result.more_items_needed:,} more test rows would show a gain of this size."
+        )
+    lines.extend(_items("Where it got better", result.best[:SHOWN_ITEMS]))
+    lines.extend(_items("Where it is weakest", result.worst[:SHOWN_ITEMS]))
+    try_number = f" (try {shown['iteration']})" if shown["iteration"] > 1 else ""
+    return Card(
+        title=f"Verdict: {result.verdict.value.replace('_', ' ').upper()}{try_number}",
+        body="\n".join(lines),
+        fields=tuple(
+            _field(c, primary=c.metric is result.primary.metric) for c in result.comparisons
+        ),
+        chart=_chart(training),
+        report=full_report(result, training),
+    )
+
+
+def sentence(result: EvaluateResult) -> str:
+    """Say the verdict so that somebody who never heard of a metric understands it."""
+    primary = result.primary
+    before, after = _percent(primary.base), _percent(primary.tuned)
+    what = METRICS[primary.metric]
+    numbers = f"{what}: base {before}, tuned {after}, on {result.items} rows it never saw"
+    margin = f"{100 * primary.gain:+.1f} points, between {100 * primary.low:+.1f} and {100 * primary.high:+.1f} with 95 % confidence"
+    match result.verdict:
+        case Verdict.BETTER:
+            return f"**The tuned model is better.** {numbers}. That is {margin}."
+        case Verdict.WORSE:
+            return f"**The tuned model is worse.** {numbers}. That is {margin}. I would not use it."
+        case Verdict.CANNOT_TELL:
+            return f"**I cannot tell whether the tuned model is better.** {numbers}. The difference is {margin}: it may be chance."
+
+
+def training_summary(payload: dict[str, Any]) -> str:
+    """Say how a training went."""
+    done = TrainResult.model_validate(payload)
+    text = f"{done.steps_done:,} of {done.steps_planned:,} steps in {duration(done.train_s)} ({done.tokens_per_s:.0f} tokens/s)."
+    if done.dev_losses:
+        first, best = done.dev_losses[0][1], min(loss for _step, loss in done.dev_losses)
+        text += f" Dev loss {first:.3f} → {best:.3f}, best at step {done.best_step}."
+    if len(done.losses) > 2:
+        text += f"\nloss {inline(sparkline([loss for _step, loss in done.losses], 40))}"
+    if done.resumed_from_step is not None:
+        text += f" Resumed from step {done.resumed_from_step}."
+    return text
+
+
+def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
+    """Return the whole report as Markdown."""
+    rows = "\n".join(
+        f"| {METRICS[c.metric]} | {_percent(c.base)} | {_percent(c.tuned)} | {100 * c.gain:+.1f} "
+        f"| {100 * c.low:+.1f} … {100 * c.high:+.1f} | {c.p_value:.2g} |"
+        for c in result.comparisons
+    )
+    parts = [
+        f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
+        sentence(result),
+        f"{plain(result.verdict_reason, 600)}. p after correction {result.adjusted_p_value:.2g}; "
+        f"test set opened {result.openings}×; {result.items} items.",
+        "| metric | base | tuned | gain (points) | 95 % interval | p |\n|---|---|---|---|---|---|\n"
+        + rows,
+        training_summary(training) if training else "",
+        *_items("Five best", result.best),
+        *_items("Five worst", result.worst),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def load_snippet(shown: dict[str, Any]) -> str:
+    """Return the two lines that load a delivered adapter, as a code block."""
+    return block(snippet(shown["base"], shown["folder"]), 600)
+
+
+def _items(title: str, items: tuple[ScoredItem, ...]) -> list[str]:
+    if not items:
+        return []
+    shown = [
+        block(
+            f"question  {clip(' '.join(i.prompt.split()), 160)}\n"
+            f"expected  {clip(' '.join(i.reference.split()), 120)}\n"
+            f"base      {clip(' '.join(i.base.split()), 120)}\n"
+            f"tuned     {clip(' '.join(i.tuned.split()), 120)}",
+            700,
+        )
+        for i in items
+    ]
+    return [f"\n**{title}**", *shown]
+
+
+def _field(comparison: Comparison, *, primary: bool) -> Field:
+    name = METRICS[comparison.metric] + (" ★" if primary else "")
+    return Field(name, f"{_percent(comparison.base)} → **{_percent(comparison.tuned)}**")
+
+
+def _chart(training: dict[str, Any] | None) -> ChartSpec | None:
+    if training is None:
+        return None
+    done = TrainResult.model_validate(training)
+    if len(done.losses) < 2:
+        return None
+    return ChartSpec(
+        "loss", "Loss over the training", {"losses": done.losses, "dev_losses": done.dev_losses}
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,0 +1,83 @@
+"""All that a card is made from, read in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from agents.jobs import Progress
+from storage import approvals, datasets, jobs, runs
+from storage.models import Approval, Dataset, Event, Job, JobState, Run
+
+SOON_S = 5.0
+"""Least that is said of a job that has outlived its estimate."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job stands in line."""
+
+    position: int
+    """1 is next."""
+    wait_s: float
+    """Until its turn, by the estimates of the jobs before it; 0 when a slot is free."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An event and the rows around it, as they are now."""
+
+    event: Event
+    run: Run
+    upload: Dataset | None
+    approval: Approval | None
+    job: Job | None
+    place: Place | None
+    progress: tuple[Progress, ...] = ()
+    """Of the job's folder; read after the rows."""
+    link: str | None = None
+    """Where the adapter can be downloaded; made from the event, so that it stays the same."""
+
+    @property
+    def marker(self) -> str:
+        """Return what the message is found by after a crash: the end of its footer."""
+        return marker(self.event)
+
+
+def marker(event: Event) -> str:
+    """Return what the message of an event is found by after a crash."""
+    return f"run #{event.run_id} · message {event.id}"
+
+
+def load(session: Session, event: Event, now: datetime, *, running_per_user: int) -> Scene:
+    """Read what a card of this event shows."""
+    run = runs.get(session, event.run_id)
+    approval_id = event.payload.get("approval_id")
+    job = None
+    if event.kind == "status":
+        job = jobs.latest(session, event.run_id, event.payload["kind"], event.payload["iteration"])
+    elif event.kind in {"checkpoint", "report"}:
+        job = jobs.latest(session, event.run_id, "train_sft", event.payload["iteration"])
+    return Scene(
+        event=event,
+        run=run,
+        upload=datasets.find(session, event.run_id, "upload"),
+        approval=None if approval_id is None else approvals.get(session, approval_id),
+        job=job,
+        place=_place(session, job, now, running_per_user)
+        if job and job.state is JobState.QUEUED
+        else None,
+    )
+
+
+def _place(session: Session, job: Job, now: datetime, running_per_user: int) -> Place | None:
+    line = [j for j in jobs.queued(session, running_per_user=running_per_user) if j.needs_slot]
+    if job.id not in [j.id for j in line]:
+        return None
+    position = [j.id for j in line].index(job.id)
+    wait_s = sum(j.expected_s or 0.0 for j in line[:position])
+    for running in jobs.running(session):
+        if running.needs_slot and running.started_at is not None:
+            elapsed_s = (now - running.started_at).total_seconds()
+            wait_s += max((running.expected_s or 0.0) - elapsed_s, SOON_S)
+    return Place(position + 1, wait_s)

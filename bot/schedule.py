@@ -1,0 +1,67 @@
+"""The clock: look at jobs, show what changed, wake runs, remind of questions and let them expire.
+
+What is due stands in rows; this file only says how often somebody looks. The memory store is enough for that.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlmodel import Session
+
+from agents.dispatch import Dispatcher, cancel_queued
+from agents.services import Services
+from configs.schema import GateKind
+from storage import approvals, events, runs
+from storage.approvals import Answer
+from storage.models import Decision
+
+QUESTIONS = {
+    GateKind.PLAN: "the plan",
+    GateKind.CHANGE: "what should be different",
+    GateKind.CHECKPOINT: "whether training goes on",
+    GateKind.REPORT: "the result",
+}
+
+
+def schedule(
+    services: Services, dispatcher: Dispatcher, work_off: Callable[[], Awaitable[None]]
+) -> AsyncIOScheduler:
+    """Return a scheduler that has everything to do but has not been started."""
+    interval = services.settings.schedule
+    scheduler = AsyncIOScheduler(
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    scheduler.add_job(dispatcher.look, "interval", seconds=interval.poll_interval_s)
+    scheduler.add_job(sweep, "interval", seconds=interval.sweep_interval_s, args=[services])
+    scheduler.add_job(work_off, "interval", seconds=interval.sweep_interval_s)
+    return scheduler
+
+
+async def sweep(services: Services) -> None:
+    """Find what nobody woke: every open run is driven once, and questions whose time has come are dealt with."""
+    await cancel_queued(services)
+    await services.db.write(remind_and_expire, services.clock.now())
+    for run_id in await services.db.read(lambda session: runs.ids(runs.open_runs(session))):
+        services.wake(run_id)
+
+
+def remind_and_expire(session: Session, now: datetime) -> None:
+    """Remind once of a question that waits long, and void the ones nobody answered in time."""
+    for approval in approvals.all_open(session):
+        if approval.id is None:
+            continue
+        if approval.expires_at is not None and approval.expires_at <= now:
+            answer = Answer(Decision.EXPIRED, "policy:nobody answered in time", "the clock")
+            approvals.decide(session, approval.id, approval.shown_sha256, answer, now)
+        elif approval.remind_at is not None and approval.remind_at <= now:
+            approval.remind_at = now + timedelta(days=365)
+            session.add(approval)
+            until = (
+                f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"
+                if approval.expires_at
+                else "further notice"
+            )
+            text = f"A question about {QUESTIONS[GateKind(approval.gate)]} still waits for an answer, until {until}."
+            shown = {"title": "Still waiting for you", "text": text, "loud": True}
+            events.say(session, approval.run_id, "notice", f"remind:{approval.id}", shown, now)

@@ -1,0 +1,117 @@
+"""Cards that follow a job: queued, running, closed."""
+
+from agents.jobs import JobKind, JobOutcome, Progress
+from bot import reports
+from bot.charts import sparkline
+from bot.scenes import Scene
+from bot.surface import Card, Tone
+from bot.text import bar, duration, inline, plain
+from storage.models import FINAL, JobState
+
+WORK = {
+    JobKind.INTAKE: "Reading your data",
+    JobKind.MEASURE: "Measuring model and machine",
+    JobKind.TRAIN_SFT: "Training",
+    JobKind.EVALUATE: "Measuring base against tuned",
+}
+
+
+def status(scene: Scene) -> Card:
+    """Return the card of a job as it stands now."""
+    kind = JobKind(scene.event.payload["kind"])
+    job, run = scene.job, scene.run
+    title = WORK[kind] + (
+        f" (try {scene.event.payload['iteration']})" if scene.event.payload["iteration"] > 1 else ""
+    )
+    if job is None:
+        return Card(title=title, tone=Tone.WORKING, footer=scene.marker, final=False)
+    over = run.phase in FINAL or run.iteration != job.iteration
+    if job.state is JobState.CLOSED:
+        return _closed(
+            scene, title, final=over or job.outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
+        )
+    if job.state is JobState.QUEUED:
+        if scene.place is not None and scene.place.position == 1 and not scene.place.wait_s:
+            return Card(
+                title=title,
+                body="starting",
+                tone=Tone.WORKING,
+                footer=scene.marker,
+                final=over,
+            )
+        body = "Waiting for a free slot."
+        if scene.place is not None:
+            soon = f", in about {duration(scene.place.wait_s)}" if scene.place.wait_s else ""
+            body = f"Number {scene.place.position} in line{soon}."
+        return Card(
+            title=f"{title}: queued",
+            body=body,
+            tone=Tone.WORKING,
+            footer=scene.marker,
+            final=over,
+        )
+    return Card(
+        title=title,
+        body=progress(scene),
+        tone=Tone.WORKING,
+        footer=scene.marker,
+        final=over,
+    )
+
+
+def progress(scene: Scene) -> str:
+    """Say how far a job is: a bar, what it is at, the loss so far."""
+    last = scene.progress[-1] if scene.progress else Progress(stage="starting")
+    lines = []
+    if last.steps:
+        share = last.step / last.steps
+        lines.append(f"{inline(bar(share))} {100 * share:.0f} % · {last.step:,} of {last.steps:,}")
+    details = [plain(last.stage, 80)]
+    if last.loss is not None:
+        details.append(f"loss {last.loss:.3f}")
+    if last.eta_s is not None:
+        details.append(f"about {duration(last.eta_s)} left")
+    lines.append(" · ".join(details))
+    losses = [p.loss for p in scene.progress if p.loss is not None]
+    if len(losses) > 2:
+        lines.append(f"loss {inline(sparkline(losses, 30))} {losses[0]:.2f} → {losses[-1]:.2f}")
+    if scene.run.paused:
+        lines.append("**Pausing** after this step.")
+    return "\n".join(lines)
+
+
+def _closed(scene: Scene, title: str, *, final: bool) -> Card:
+    job = scene.job
+    assert job is not None
+    words = {
+        JobOutcome.SUCCEEDED: "done",
+        JobOutcome.STOPPED: "stopped early, as asked; the best step so far is kept",
+        JobOutcome.PAUSED: "paused; a checkpoint is saved",
+        JobOutcome.CANCELLED: "cancelled",
+        JobOutcome.FAILED: "failed",
+        JobOutcome.ABANDONED: "interrupted; it goes on from the last checkpoint",
+    }
+    outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)
+    body = (
+        progress(scene)
+        if scene.progress and outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
+        else ""
+    )
+    if job.kind == JobKind.TRAIN_SFT and job.payload:
+        body = reports.training_summary(job.payload)
+    elif outcome is not JobOutcome.SUCCEEDED and job.error:
+        body = plain(job.error, 600)
+    tone = (
+        Tone.GOOD
+        if outcome is JobOutcome.SUCCEEDED
+        else Tone.BAD
+        if outcome is JobOutcome.FAILED
+        else Tone.PLAIN
+    )
+    return Card(
+        title=f"{title}: {words[outcome]}",
+        body=body,
+        tone=tone,
+        footer=scene.marker,
+        final=final,
+    )

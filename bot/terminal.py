@@ -1,0 +1,136 @@
+"""The same thread in a terminal: cards as panels, progress as one line, gates as y / n / words."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.table import Table
+
+from bot.app import App
+from bot.charts import describe
+from bot.commands import Effect
+from bot.surface import Card, Parcel, Person, Question, Tone
+
+NAME = "terminal"
+HERE = f"{NAME}:here"
+BORDERS = {
+    Tone.PLAIN: "white",
+    Tone.WORKING: "blue",
+    Tone.QUESTION: "yellow",
+    Tone.GOOD: "green",
+    Tone.BAD: "red",
+}
+PROMPT = "  ✅ y   ❌ n   or say what should be different > "
+
+
+class TerminalSurface:
+    """Prints cards in the order in which they come; a changed card is printed as what is new about it."""
+
+    name = NAME
+    shows_pictures = False
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        # on a screen a line can be followed; in a log every line stays
+        self.edit_interval_s = 2.0 if console.is_terminal else 15.0
+        self.questions: asyncio.Queue[Question] = asyncio.Queue()
+        self._shown: dict[str, Card] = {}
+
+    async def post(self, place: str, card: Card, parcel: Parcel) -> str:
+        """Print a card."""
+        message_id = parcel.key
+        self._shown[message_id] = card
+        self.console.print(_panel(card, parcel))
+        for line in card.copyable:
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+        if card.question is not None:
+            self.questions.put_nowait(card.question)
+        return message_id
+
+    async def edit(self, place: str, message_id: str, card: Card) -> None:
+        """Print what has changed about a card."""
+        before = self._shown.get(message_id)
+        self._shown[message_id] = card
+        if before is not None and before.question is not None and card.question is None:
+            answer = card.body.rsplit("\n", 1)[-1]
+            self.console.print(Markdown(f"↳ {card.title}: {answer}"))
+        elif before is None or before.title != card.title:
+            self.console.print(_markdown(f"↳ **{card.title}**\n{card.body}"))
+        elif card.body != before.body:
+            self.console.print("  " + _one_line(card.body), style="dim", highlight=False)
+
+    async def open_thread(self, place: str, message_id: str, name: str) -> str:
+        """Return the one place there is."""
+        return place
+
+    async def answer(self, request: dict[str, Any], text: str, key: str) -> None:
+        """Print an answer."""
+        self.console.print(text)
+
+    async def fetch(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
+        """Read a file of this machine."""
+        yield await asyncio.to_thread(Path(request["path"]).read_bytes)
+
+
+async def answer_questions(app: App, surface: TerminalSurface, person: Person) -> None:
+    """Put every question to the person at the keyboard until cancelled.
+
+    Raises: EOFError: there is nobody at the keyboard.
+    """
+    while True:
+        question = await surface.questions.get()
+        while True:
+            words = await asyncio.to_thread(surface.console.input, PROMPT)
+            if not words.strip():
+                continue
+            reaction = await app.commands.reply(question.approval_id, person, words)
+            if reaction.text:
+                surface.console.print(reaction.text)
+            if reaction.effect is not Effect.UNCLEAR:
+                break
+
+
+def console() -> Console:
+    """Return a console for the thread: as wide as the screen, 100 columns where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 100)
+
+
+def _panel(card: Card, parcel: Parcel) -> Panel:
+    parts: list[RenderableType] = [_markdown(card.body)] if card.body else []
+    if card.fields:
+        table = Table.grid(padding=(0, 2))
+        for field in card.fields:
+            table.add_row(Markdown(f"*{field.name}*"), Markdown(field.value))
+        parts.append(table)
+    if card.chart is not None:
+        parts.append(Markdown(f"*{describe(card.chart)}*"))
+    if parcel.files:
+        parts.append(Markdown("*attached: " + ", ".join(file.name for file in parcel.files) + "*"))
+    return Panel(
+        Group(*parts),
+        title=card.title,
+        title_align="left",
+        subtitle=card.footer,
+        subtitle_align="right",
+        border_style=BORDERS[card.tone],
+    )
+
+
+def _markdown(text: str) -> Markdown:
+    """Chat keeps every line break, Markdown folds them: two spaces at the end of a line keep one."""
+    lines, fenced = [], False
+    for line in text.splitlines():
+        fenced ^= line.startswith("```")
+        lines.append(line if fenced or line.startswith("```") else line + "  ")
+    return Markdown("\n".join(lines))
+
+
+def _one_line(body: str) -> str:
+    return " · ".join(
+        line.replace("`", "").replace("\\", "") for line in body.splitlines() if line.strip()
+    )

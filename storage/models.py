@@ -1,0 +1,385 @@
+"""The nouns. A row is a fact; what people see of it is a card made elsewhere.
+
+Times are aware UTC. JSON columns hold plain data that a pydantic model of the writer's validates again on reading.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlmodel import Field, SQLModel
+
+Json = dict[str, Any]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, naive UTC in a database that knows no zones.
+
+    Raises: ValueError: a naive datetime is about to be stored.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Store UTC without its zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Phase(StrEnum):
+    """Where a run is. Waiting and pausing are not phases: they are open rows and a flag."""
+
+    PREPARING = "preparing"
+    """The upload is being read."""
+    PLANNING = "planning"
+    """Model and rows are measured and a plan is made."""
+    APPROVING = "approving"
+    """A person is asked whether the plan may be carried out."""
+    BUILDING = "building"
+    """The adapter is being trained."""
+    EVALUATING = "evaluating"
+    """Base and tuned model answer the sealed test rows."""
+    REVIEWING = "reviewing"
+    """A person is asked whether the result is good enough."""
+    DEBUGGING = "debugging"
+    """What went wrong is looked for, and what to change."""
+    DELIVERING = "delivering"
+    """The adapter is packed for download."""
+    DELIVERED = "delivered"
+    """The link is out. The end."""
+    CANCELLED = "cancelled"
+    """A person ended it."""
+    FAILED = "failed"
+    """It could not go on; the reason is kept, and a person can resume it."""
+
+
+FINAL = frozenset({Phase.DELIVERED, Phase.CANCELLED, Phase.FAILED})
+
+_OPEN = frozenset(Phase) - FINAL
+_ENDS = frozenset({Phase.CANCELLED, Phase.FAILED})
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.PREPARING: _ENDS | {Phase.PLANNING},
+    Phase.PLANNING: _ENDS | {Phase.APPROVING},
+    Phase.APPROVING: _ENDS | {Phase.PLANNING, Phase.BUILDING},
+    Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING},
+    Phase.EVALUATING: _ENDS | {Phase.REVIEWING},
+    Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING},
+    Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING},
+    Phase.DELIVERING: _ENDS | {Phase.DELIVERED},
+    Phase.DELIVERED: frozenset(),
+    Phase.CANCELLED: frozenset(),
+    Phase.FAILED: _OPEN,
+}
+"""What may follow what; FAILED may return to the phase it failed in."""
+
+
+class Decision(StrEnum):
+    """How a gate stands. All but OPEN are final."""
+
+    OPEN = "open"
+    """Nobody has answered yet."""
+    APPROVE = "approve"
+    """✅"""
+    REVISE = "revise"
+    """A reply in words; the comment says what should be different."""
+    REJECT = "reject"
+    """❌"""
+    EXPIRED = "expired"
+    """The question is void: nobody answered in time, or the run moved on without needing an answer."""
+
+
+class JobState(StrEnum):
+    """How a job stands with the launcher."""
+
+    QUEUED = "queued"
+    """Waits for a slot."""
+    RUNNING = "running"
+    """Given to the launcher; the folder is the truth."""
+    CLOSED = "closed"
+    """The outcome was copied into the row; the row is the truth."""
+
+
+class InboxState(StrEnum):
+    """How something a person did stands with us."""
+
+    RECEIVED = "received"
+    """Kept, and said so; its effect is still to come."""
+    DONE = "done"
+    """Its effect is in the rows."""
+    REFUSED = "refused"
+    """It could not be done; the outcome says what the person was told."""
+
+
+def _json() -> Any:
+    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+def _json_list() -> Any:
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+def _time(*, nullable: bool = True) -> Any:
+    if nullable:
+        return Field(default=None, sa_type=UtcDateTime)
+    return Field(sa_type=UtcDateTime, nullable=False)
+
+
+class Run(SQLModel, table=True):
+    """One wish of one person, from upload to link."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    origin_key: str = Field(unique=True)
+    """Key of the command that started it: the same command twice is one run."""
+    target: str = "model"
+    goal: str
+    """The person's sentence."""
+    method: str = "sft"
+    model: str
+    """Name in the model catalogue."""
+    owner: str = Field(index=True)
+    """`surface:id` of the requester."""
+    owner_name: str = ""
+    guild: str | None = None
+    home: str
+    """`surface:place` where it was asked for."""
+    thread: str | None = None
+    """`surface:place` where its messages go, once there is one."""
+    phase: Phase = Field(default=Phase.PREPARING, index=True)
+    failed_phase: Phase | None = None
+    iteration: int = 1
+    version: int = 0
+    """Fence: every change of phase names the version it saw."""
+    paused: bool = False
+    policy: list[str] = _json_list()
+    """Gates that a standing permission of this run answers."""
+    wishes: list[Any] = _json_list()
+    """Recipe changes the person named at the start."""
+    best_iteration: int | None = None
+    failure: str | None = None
+    """For the person: why it is FAILED."""
+    created_at: datetime = _time(nullable=False)
+    ended_at: datetime | None = _time()
+
+
+class Dataset(SQLModel, table=True):
+    """Rows in a file: the upload as it came, or a split made from it."""
+
+    __table_args__ = (UniqueConstraint("run_id", "role"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    role: str
+    """`upload`, `train`, `dev` or `test` (sealed)."""
+    name: str
+    """What the person called it; never used as a path."""
+    sha256: str
+    size_bytes: int
+    rows: int | None = None
+    details: Json = _json()
+    created_at: datetime = _time(nullable=False)
+
+
+class Plan(SQLModel, table=True):
+    """What is going to be done, frozen. A change is a new revision."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration", "revision"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    revision: int
+    recipe: Json = _json()
+    estimate: Json = _json()
+    why: list[Any] = _json_list()
+    """(field, value, reason) triples: where each value comes from."""
+    changes: list[Any] = _json_list()
+    """(field, before, after) triples against the plan before this one."""
+    asked: str | None = None
+    """The words that led to this revision."""
+    created_at: datetime = _time(nullable=False)
+
+
+class Approval(SQLModel, table=True):
+    """One question to people and its one answer."""
+
+    __table_args__ = (UniqueConstraint("run_id", "gate", "iteration", "revision"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    gate: str
+    iteration: int
+    revision: int
+    shown_sha256: str
+    """Hash of the facts that the question showed; a decision names it."""
+    decision: Decision = Field(default=Decision.OPEN, index=True)
+    decided_by: str | None = None
+    """`surface:id`, or `policy:reason`."""
+    decided_by_name: str | None = None
+    comment: str | None = None
+    told: list[str] = _json_list()
+    """People without the right to answer who were told so."""
+    created_at: datetime = _time(nullable=False)
+    decided_at: datetime | None = _time()
+    remind_at: datetime | None = _time()
+    expires_at: datetime | None = _time()
+
+
+class Job(SQLModel, table=True):
+    """One attempt of a machine at one piece of work; its id names the folder."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration", "kind", "attempt"),)
+
+    id: str = Field(primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    owner: str
+    iteration: int
+    kind: str
+    attempt: int
+    needs_slot: bool = True
+    spec: Json = _json()
+    state: JobState = Field(default=JobState.QUEUED, index=True)
+    handle: str | None = None
+    """What the launcher calls it; None until the start was recorded."""
+    checkpoint_reached: bool = False
+    """The share of the steps after which people are asked has been passed."""
+    outcome: str | None = None
+    payload: Json | None = Field(default=None, sa_column=Column(JSON))
+    error_code: str | None = None
+    error: str | None = None
+    error_for_person: bool = False
+    expected_s: float | None = None
+    """Estimated run time, for telling the next in line."""
+    created_at: datetime = _time(nullable=False)
+    started_at: datetime | None = _time()
+    closed_at: datetime | None = _time()
+
+
+class Artifact(SQLModel, table=True):
+    """A file that may leave the house."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration", "kind"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    kind: str
+    name: str
+    sha256: str
+    size_bytes: int
+    created_at: datetime = _time(nullable=False)
+
+
+class EvaluationReport(SQLModel, table=True):
+    """The numbers of one evaluation, copied once from its job."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    job_id: str
+    verdict: str
+    primary_metric: str
+    gain: float
+    p_value: float
+    items: int
+    partial: bool = False
+    """The training it measures was stopped early on request."""
+    payload: Json = _json()
+    created_at: datetime = _time(nullable=False)
+
+
+class Suggestion(SQLModel, table=True):
+    """One typed change that the debugger proposes, with what it rests on."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration", "position"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    position: int
+    rule: str
+    change: Json | None = Field(default=None, sa_column=Column(JSON))
+    """A recipe change; None for advice that only a person can follow."""
+    finding: str
+    """What was seen, with its numbers."""
+    advice: str
+    """What to do about it, in a sentence."""
+    taken: bool = False
+    created_at: datetime = _time(nullable=False)
+
+
+class Event(SQLModel, table=True):
+    """Something people should see. Its id is the key of the message that shows it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    key: str = Field(unique=True)
+    """Stable name of the occasion: writing it twice is writing it once."""
+    kind: str
+    payload: Json = _json()
+    created_at: datetime = _time(nullable=False)
+
+
+class Delivery(SQLModel, table=True):
+    """How far one event has got on one surface."""
+
+    __table_args__ = (UniqueConstraint("event_id", "surface"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    event_id: int = Field(foreign_key="event.id", index=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    surface: str
+    place: str | None = None
+    message_id: str | None = Field(default=None, index=True)
+    """None: sending was begun, and may or may not have happened."""
+    shown_sha256: str | None = None
+    """Hash of the card as last shown."""
+    settled: bool = False
+    """The card will not change any more."""
+    attempts: int = 0
+    """Sendings begun in this generation."""
+    generation: int = 0
+    """Grows when the message was deleted or its place is gone: the next one is another message."""
+    shown_at: datetime | None = _time()
+    created_at: datetime = _time(nullable=False)
+
+
+class Inbox(SQLModel, table=True):
+    """Something a person did, kept before it is acknowledged."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    """What the surface calls it: the same thing seen twice is one row."""
+    kind: str
+    payload: Json = _json()
+    state: InboxState = Field(default=InboxState.RECEIVED, index=True)
+    outcome: str | None = None
+    """What the person is told."""
+    run_id: int | None = None
+    received_at: datetime = _time(nullable=False)
+    done_at: datetime | None = _time()
+
+
+class Cursor(SQLModel, table=True):
+    """Last message read in a place, so that downtime can be caught up."""
+
+    place: str = Field(primary_key=True)
+    message_id: str
+
+
+class Migration(SQLModel, table=True):
+    """A change to the schema that has been made."""
+
+    name: str = Field(primary_key=True)
+    applied_at: datetime = _time(nullable=False)

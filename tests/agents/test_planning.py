@@ -1,0 +1,69 @@
+import math
+
+import pytest
+
+from agents.planning import difference, estimate, first_recipe, smallest_gain
+from agents.recipe import Metric, Recipe, RecipeChange
+from configs.schema import CheckpointMode
+from tests.fakes import a_measurement, an_intake
+
+
+@pytest.mark.parametrize(
+    ("items", "points"), [(50, 16.5), (100, 12.1), (200, 8.7), (500, 5.6), (1000, 4.0)]
+)
+def test_the_smallest_gain_agrees_with_the_published_table(items, points):
+    assert 100 * smallest_gain(items) == pytest.approx(points, abs=0.15)
+
+
+def test_below_twenty_items_no_gain_can_be_shown():
+    assert smallest_gain(19) is None
+    assert smallest_gain(20) is not None
+
+
+def test_small_sets_get_more_epochs_and_every_value_names_its_origin():
+    small, why_small = first_recipe(
+        "m", an_intake(train_rows=150), a_measurement(), CheckpointMode.ASK
+    )
+    large, _why = first_recipe(
+        "m", an_intake(train_rows=20_000), a_measurement(), CheckpointMode.ASK
+    )
+
+    assert small.epochs > large.epochs
+    assert {"epochs", "learning_rate", "batch_size", "max_length_tokens", "primary_metric"} <= {
+        o[0] for o in why_small
+    }
+    assert all(reason for _name, _value, reason in why_small)
+    assert small.max_length_tokens % 64 == 0
+    assert small.primary_metric is Metric.EXACT_MATCH
+
+
+def test_the_estimate_follows_rows_steps_and_batch():
+    data, measured = an_intake(train_rows=800, test_rows=100), a_measurement(step_s=2.0)
+    recipe = Recipe(model="m", epochs=2, batch_size=8)
+
+    whole = estimate(recipe, data, measured, 8)
+    fewer = estimate(
+        recipe.amended([RecipeChange(field="max_train_rows", value=200)]), data, measured, 8
+    )
+    capped = estimate(
+        recipe.amended([RecipeChange(field="max_steps", value=10)]), data, measured, 8
+    )
+    wider = estimate(
+        recipe.amended([RecipeChange(field="batch_size", value=16)]), data, measured, 8
+    )
+
+    assert whole.steps == 200
+    assert fewer.steps == 50
+    assert capped.steps == 10
+    assert wider.step_s == 2 * whole.step_s
+    assert whole.train_s > 200 * 2.0
+    assert math.isclose(whole.smallest_gain, smallest_gain(100))
+
+
+def test_a_difference_names_only_what_differs():
+    before = Recipe(model="m")
+    after = before.amended(
+        [RecipeChange(field="epochs", value=5), RecipeChange(field="max_train_rows", value=200)]
+    )
+
+    assert difference(before, after) == [("epochs", "3", "5"), ("max_train_rows", "all", "200")]

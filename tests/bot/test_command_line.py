@@ -1,0 +1,114 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import EXIT_BUSY, EXIT_CONFIG, EXIT_USAGE, app
+from storage.database import FolderLock
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tunewright(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUNEWRIGHT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TUNEWRIGHT__DOWNLOADS__PORT", "0")
+
+    def run(*words, **environ):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(app, words)
+
+    return run
+
+
+def test_running_without_a_token_says_how_to_get_one_and_what_works_without(tunewright):
+    said = tunewright("run")
+
+    assert said.exit_code == EXIT_CONFIG
+    assert "permissions=309237763136" in said.output
+    assert "tunewright demo" in said.output
+
+
+def test_a_wrong_configuration_is_explained_without_a_traceback_and_ends_with_78(tunewright):
+    said = tunewright("config", "show", TUNEWRIGHT__DOWNLOADS__PROT="1")
+
+    assert said.exit_code == EXIT_CONFIG
+    assert "port" in said.output
+    assert "Traceback" not in said.output
+
+
+def test_the_configuration_shows_origins_and_masks_secrets(tunewright):
+    said = tunewright("config", "show", "--json", DISCORD_TOKEN="canary-token-123")
+
+    rows = {row["path"]: row for row in json.loads(said.output)}
+    assert "canary" not in said.output
+    assert rows["discord.token"]["origin"] == "env DISCORD_TOKEN"
+    assert rows["launcher.slots"] == {
+        "path": "launcher.slots",
+        "value": "1",
+        "origin": "default_config.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("finetune", "nowhere.csv", "--task", "x"), "There is no file nowhere.csv"),
+        (("finetune", "x.csv", "--task", "x", "--set", "epoch=1"), "Did you mean “epochs”"),
+        (("status", "7"), "Nothing has been run"),
+        (("resume", "7"), "There is no run #7"),
+    ],
+)
+def test_what_a_person_gets_wrong_is_a_sentence_and_a_2(tunewright, words, says):
+    said = tunewright(*words)
+
+    assert said.exit_code == EXIT_USAGE
+    assert says in said.output
+
+
+def test_a_busy_folder_is_told_with_75(tunewright, tmp_path):
+    lock = FolderLock(tmp_path / "data")
+
+    said = tunewright("resume", "1")
+
+    lock.release()
+    assert said.exit_code == EXIT_BUSY
+    assert "Another Tunewright" in said.output
+
+
+def test_the_doctor_names_a_fix_for_each_failure(tunewright):
+    said = tunewright("doctor", "--json", TUNEWRIGHT__LAUNCHER__PYTHON="/nowhere/python")
+
+    checks = {check["name"]: check for check in json.loads(said.output)}
+    assert said.exit_code == EXIT_CONFIG
+    assert {
+        "Python",
+        "data folder",
+        "disk",
+        "database",
+        "default model",
+        "launcher",
+        "Discord token",
+    } <= set(checks)
+    assert not checks["launcher"]["ok"]
+    assert all(check["fix"] for check in checks.values() if not check["ok"])
+    assert checks["database"]["ok"]
+
+
+def test_the_program_starts_as_a_module_too():
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+
+    for command in ("run", "demo", "finetune", "status", "doctor", "config"):
+        assert command in done.stdout

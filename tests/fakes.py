@@ -1,0 +1,379 @@
+"""Stand-ins for the outside world: a worker that needs no model, a chat that keeps what it was sent, a clock that is set.
+
+They are held by the same contract tests as the real things (tests/contracts/).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agents import jobs
+from agents.jobs import (
+    Comparison,
+    EvaluateResult,
+    EvaluateSpec,
+    FileRef,
+    IntakeResult,
+    IntakeSpec,
+    JobError,
+    JobOutcome,
+    JobResult,
+    MeasureResult,
+    MeasureSpec,
+    Progress,
+    ScoredItem,
+    StopMode,
+    TrainResult,
+    TrainSpec,
+    Verdict,
+)
+from agents.recipe import Metric
+from agents.services import UserError
+from bot.surface import Card, MessageGone, Parcel, PlaceGone
+
+
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, at: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+@dataclass
+class StubLauncher:
+    """Plays a worker: every start does the whole job at once, in this process, without a model.
+
+    `script` maps a job id to what happens instead: an outcome with an error code, "die" (no result), "hang" (alive,
+    silent), or "half" (half of the steps done, alive until a stop is asked for).
+    """
+
+    script: dict[str, str] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+    verdict: Verdict = Verdict.BETTER
+
+    def start(self, folder: Path) -> str:
+        spec = jobs.read_spec(folder)
+        if jobs.read_result(folder) is None:
+            self.started.append(spec.job_id)
+            self._play(folder, spec, self.script.get(spec.job_id, "succeed"))
+        return f"stub:{spec.job_id}"
+
+    def alive(self, folder: Path, handle: str | None) -> bool:
+        plot = self.script.get(folder.name, "succeed")
+        if plot == "half" and (mode := jobs.requested_stop(folder)) is not None:
+            self._obey(folder, jobs.read_spec(folder), mode)
+        return plot in {"half", "hang"} and jobs.read_result(folder) is None
+
+    def stop(self, folder: Path, handle: str | None) -> None:
+        self.script[folder.name] = "die"
+
+    def finish(self, job_id: str, folder: Path) -> None:
+        """Let a job that stands at half-time come to its end."""
+        self.script[job_id] = "succeed"
+        self._play(folder, jobs.read_spec(folder), "succeed")
+
+    def _play(self, folder: Path, spec: jobs.JobSpec, plot: str) -> None:
+        if plot in {"die", "hang"}:
+            return
+        if plot == "half":
+            jobs.append_progress(folder, Progress(stage="training", step=5, steps=10, loss=1.0))
+            return
+        if plot != "succeed":
+            result = JobResult(
+                job_id=spec.job_id,
+                outcome=JobOutcome.FAILED,
+                error=JobError(
+                    code=plot, message=f"scripted {plot}", for_person=plot == "bad_data"
+                ),
+            )
+            jobs.write_result(folder, result)
+            return
+        self._succeed(folder, spec)
+
+    def _obey(self, folder: Path, spec: jobs.JobSpec, mode: StopMode) -> None:
+        outcome = {
+            StopMode.FINISH: JobOutcome.STOPPED,
+            StopMode.PAUSE: JobOutcome.PAUSED,
+            StopMode.CANCEL: JobOutcome.CANCELLED,
+        }[mode]
+        payload = None
+        if isinstance(spec.spec, TrainSpec) and outcome is not JobOutcome.CANCELLED:
+            payload = _trained(
+                folder, steps=5, reason="requested", keep=outcome is JobOutcome.STOPPED
+            )
+        jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
+
+    def _succeed(self, folder: Path, spec: jobs.JobSpec) -> None:
+        outcome = JobOutcome.SUCCEEDED
+        payload: Any
+        match spec.spec:
+            case IntakeSpec():
+                payload = _read(folder)
+            case MeasureSpec():
+                payload = a_measurement()
+            case TrainSpec() if spec.spec.hold_at_checkpoint:
+                outcome = JobOutcome.PAUSED
+                payload = _trained(folder, steps=5, reason="checkpoint_gate", keep=False)
+            case TrainSpec():
+                for step in (1, 2, 10):
+                    line = Progress(
+                        stage="training", step=step, steps=10, loss=1 / step, eta_s=10.0 - step
+                    )
+                    jobs.append_progress(folder, line)
+                outcome = JobOutcome.STOPPED if spec.spec.finish_now else outcome
+                payload = _trained(folder, steps=10, reason=None, keep=True)
+            case EvaluateSpec():
+                payload = _evaluated(spec.spec, self.verdict)
+        jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
+
+
+def an_intake(**facts: Any) -> IntakeResult:
+    """Return what an intake job would have found, with facts of the test's own."""
+    ref = FileRef(path="artifacts/train.jsonl", sha256="0" * 64, size_bytes=1)
+    found: dict[str, Any] = {
+        "format": "CSV, delimiter ',', UTF-8",
+        "columns": ("text", "label"),
+        "prompt_column": "text",
+        "completion_column": "label",
+        "roles_reason": "the columns are called so",
+        "rows_read": 100,
+        "rows_usable": 100,
+        "duplicates": 0,
+        "conflicts": 0,
+        "row_errors": (),
+        "row_error_count": 0,
+        "distinct_completions": 1,
+        "prompt_chars_p95": 10,
+        "completion_chars_p95": 1,
+        "completion_words_mean": 1.0,
+        "suggested_metric": Metric.EXACT_MATCH,
+        "metric_reason": "short answers that are right or wrong",
+        "labels": ("a",),
+        "samples": (("train 1", "a"),),
+        "train": ref,
+        "dev": ref,
+        "test": ref,
+        "train_rows": 250,
+        "dev_rows": 10,
+        "test_rows": 20,
+    }
+    return IntakeResult(**(found | facts))
+
+
+def a_measurement(**facts: Any) -> MeasureResult:
+    """Return what a measuring job would have found."""
+    found: dict[str, Any] = {
+        "parameters": 1_000_000,
+        "context_tokens": 512,
+        "tokens_mean": 20.0,
+        "tokens_p95": 30,
+        "tokens_max": 40,
+        "completion_tokens_p95": 3,
+        "completion_tokens_max": 4,
+        "rows_over_context": 0,
+        "step_s": 0.5,
+        "decode_token_s": 0.01,
+        "load_s": 1.0,
+        "peak_memory_bytes": 10**9,
+        "device": "cpu",
+    }
+    return MeasureResult(**(found | facts))
+
+
+def a_training(**facts: Any) -> TrainResult:
+    """Return what a training job would have left."""
+    found: dict[str, Any] = {
+        "steps_done": 10,
+        "steps_planned": 10,
+        "best_step": 10,
+        "losses": ((1, 1.0), (2, 0.5)),
+        "dev_losses": ((0, 2.0), (5, 1.0), (10, 0.995)),
+        "tokens_seen": 1000,
+        "train_s": 5.0,
+        "tokens_per_s": 200.0,
+        "peak_memory_bytes": 10**9,
+        "versions": {"torch": "0"},
+        "base_sha256": "0" * 64,
+        "base_hub_id": "example/base",
+    }
+    return TrainResult(**(found | facts))
+
+
+def _read(folder: Path) -> IntakeResult:
+    counts = {"train": 250, "dev": 10, "test": 20}
+    refs = {}
+    for role, count in counts.items():
+        path = folder / "artifacts" / f"{role}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        lines = [
+            json.dumps({"prompt": f"{role} {n}", "completion": "a", "row": n}) for n in range(count)
+        ]
+        path.write_text("\n".join(lines))
+        refs[role] = _ref(folder, path)
+    return an_intake(**refs)
+
+
+def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> TrainResult:
+    adapter_sha256 = None
+    if keep:
+        adapter = folder / "artifacts" / "adapter"
+        adapter.mkdir(parents=True, exist_ok=True)
+        (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+        (adapter / "adapter_model.safetensors").write_bytes(b"weights of " + folder.name.encode())
+        adapter_sha256 = sha256_of(adapter / "adapter_model.safetensors")
+    return a_training(
+        reason=reason,
+        steps_done=steps,
+        best_step=steps,
+        adapter_dir="artifacts/adapter" if keep else None,
+        adapter_sha256=adapter_sha256,
+    )
+
+
+def _evaluated(spec: EvaluateSpec, verdict: Verdict) -> EvaluateResult:
+    gain = {Verdict.BETTER: 0.4, Verdict.WORSE: -0.4, Verdict.CANNOT_TELL: 0.0}[verdict]
+    primary = Comparison(
+        metric=Metric.EXACT_MATCH,
+        base=0.5,
+        tuned=0.5 + gain,
+        gain=gain,
+        low=gain - 0.1,
+        high=gain + 0.1,
+        p_value=0.01,
+    )
+    item = ScoredItem(
+        row=3, prompt="test 1", reference="a", base="b", tuned="a", base_score=0.0, tuned_score=1.0
+    )
+    return EvaluateResult(
+        verdict=verdict,
+        verdict_reason="scripted",
+        items=20,
+        primary=primary,
+        comparisons=(primary,),
+        adjusted_p_value=0.01,
+        openings=1 + len(spec.earlier_p_values),
+        worst=(item,),
+        best=(item,),
+        evaluate_s=1.0,
+        tokens_per_s=100.0,
+    )
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _ref(folder: Path, path: Path) -> FileRef:
+    return FileRef(
+        path=str(path.relative_to(folder)), sha256=sha256_of(path), size_bytes=path.stat().st_size
+    )
+
+
+@dataclass
+class LogSurface:
+    """A chat whose messages are lines of a file, so that they outlive a kill of the process that sent them.
+
+    Like Discord it knows keys it has seen, opens a thread under a message once, and says when something is gone.
+    """
+
+    log: Path
+    name: str = "log"
+    edit_interval_s: float = 0.0
+    shows_pictures: bool = False
+    files: dict[str, bytes] = field(default_factory=dict)
+    remembers_keys: bool = True
+    """False: more than a few minutes have passed since the last process, and only the history can tell."""
+
+    async def post(self, place: str, card: Card, parcel: Parcel) -> str:
+        self._look(place)
+        for known in self.messages():
+            same_key = self.remembers_keys and known["key"] == parcel.key
+            in_history = parcel.maybe_sent and str(known["footer"]).endswith(parcel.marker)
+            if known["place"] == place and (same_key or in_history):
+                return str(known["id"])
+        message_id = str(len(self.lines()) + 1)
+        self._append(
+            {"do": "post", "id": message_id, "place": place, "key": parcel.key, **_shown(card)}
+        )
+        return message_id
+
+    async def edit(self, place: str, message_id: str, card: Card) -> None:
+        self._look(place)
+        if message_id not in [m["id"] for m in self.messages()]:
+            raise MessageGone(message_id)
+        self._append({"do": "edit", "id": message_id, **_shown(card)})
+
+    async def open_thread(self, place: str, message_id: str, name: str) -> str:
+        return f"{place}/{message_id}"
+
+    async def answer(self, request: dict[str, Any], text: str, key: str) -> None:
+        if key not in [line.get("key") for line in self.lines() if line["do"] == "answer"]:
+            self._append({"do": "answer", "key": key, "text": text})
+
+    async def fetch(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
+        if request["file"] not in self.files:
+            raise UserError("That file is gone. Please send it again.")
+        yield self.files[request["file"]]
+
+    def delete(self, message_id: str) -> None:
+        self._append({"do": "delete", "id": message_id})
+
+    def close_place(self, place: str) -> None:
+        self._append({"do": "close", "place": place})
+
+    def lines(self) -> list[dict[str, Any]]:
+        return (
+            [json.loads(line) for line in self.log.read_text().splitlines()]
+            if self.log.exists()
+            else []
+        )
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the messages as they look now, in the order in which they were sent."""
+        shown: dict[str, dict[str, Any]] = {}
+        for line in self.lines():
+            if line["do"] == "post":
+                shown[line["id"]] = line
+            elif line["do"] == "edit":
+                shown[line["id"]] = shown[line["id"]] | {k: v for k, v in line.items() if k != "do"}
+            elif line["do"] == "delete":
+                shown.pop(line["id"], None)
+        return list(shown.values())
+
+    def answers(self) -> list[str]:
+        return [line["text"] for line in self.lines() if line["do"] == "answer"]
+
+    def question(self) -> dict[str, Any] | None:
+        """Return the newest message with an open question."""
+        return next((m for m in reversed(self.messages()) if m["question"]), None)
+
+    def _look(self, place: str) -> None:
+        if place in [line["place"] for line in self.lines() if line["do"] == "close"]:
+            raise PlaceGone(place)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            os.write(handle, json.dumps(line).encode() + b"\n")
+        finally:
+            os.close(handle)
+
+
+def _shown(card: Card) -> dict[str, Any]:
+    return {
+        "title": card.title,
+        "body": card.body,
+        "footer": card.footer,
+        "question": card.question.approval_id if card.question else None,
+    }

@@ -1,0 +1,238 @@
+"""Kill a run with SIGKILL at its k-th step, start it again, and compare what people then see with a run nobody killed.
+
+A step is every SQL statement on any SQLite connection (rows and checkpoints), every rename of a file, and both sides of
+every effect outside: a message, an edit, an acknowledgement, the start of a worker. Each attempt is a forked process, so
+that the imports are paid once; the parent never starts a thread.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import select
+
+from bot.app import App, open_app
+from bot.desk import Wish
+from storage import approvals, datasets, jobs, runs
+from storage.database import Database, sqlite_url
+from storage.models import FINAL, Decision, Inbox, InboxState, Run
+from tests.fakes import LogSurface, SetClock, StubLauncher
+from tests.house import ANNA, House, settings_for
+
+FILE = b"text,label\nhello,a\n"
+WISH = Wish(
+    key="log:message:1",
+    person_id=ANNA.id,
+    person_name=ANNA.name,
+    person_roles=[],
+    guild=None,
+    home="log:channel",
+    goal="Sort tickets",
+    file_name="tickets.csv",
+    size_bytes=len(FILE),
+    request={"file": "tickets"},
+)
+MOST_ROUNDS = 60
+
+
+@dataclass
+class Steps:
+    """Counts steps and ends the process at one of them."""
+
+    kill_at: int | None
+    names: list[str] = field(default_factory=list)
+
+    def __call__(self, name: str) -> None:
+        self.names.append(name)
+        if len(self.names) == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Surface(LogSurface):
+    step: Callable[[str], None]
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self.step(f"before {line['do']}")
+        super()._append(line)
+        self.step(f"after {line['do']}")
+
+    def note(self, what: str, **facts: Any) -> None:
+        """Keep what a person was told or did."""
+        self._append({"do": what, **facts})
+
+
+class _Launcher(StubLauncher):
+    step: Callable[[str], None]
+
+    def start(self, folder: Path) -> str:
+        self.step("before start")
+        handle = super().start(folder)
+        self.step("after start")
+        return handle
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of a run: for comparing."""
+
+    phase: str
+    titles: list[str]
+    adapter_sha256: str | None
+    jobs: list[tuple[str, str | None]]
+    violations: list[str]
+
+
+def count_steps() -> tuple[list[str], Outcome]:
+    """Return the steps of a run that nobody kills, and what is left of it."""
+    folder = _folder()
+    try:
+        _in_child(lambda: _live(folder, None, remembers_keys=True))
+        return json.loads((folder / "steps.json").read_text()), look(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def kill_at(step: int, *, remembers_keys: bool) -> Outcome:
+    """Kill a run at a step, start it again until it has ended, and return what is left."""
+    folder = _folder()
+    try:
+        _in_child(lambda: _live(folder, step, remembers_keys=True))
+        status = _in_child(lambda: _live(folder, None, remembers_keys=remembers_keys))
+        outcome = look(folder)
+        if status != 0:
+            outcome.violations.append(f"the restart ended with status {status}")
+        return outcome
+    finally:
+        shutil.rmtree(folder)
+
+
+def look(folder: Path) -> Outcome:
+    """Read rows and chat and name what must not be."""
+    surface = LogSurface(folder / "chat.log")
+    db = Database(sqlite_url(folder / "data" / "tunewright.sqlite"))
+    try:
+        return db.read_now(_outcome, surface)
+    finally:
+        db.close()
+
+
+def _outcome(session: Any, surface: LogSurface) -> Outcome:
+    found = session.exec(select(Run)).all()
+    violations = []
+    lines = surface.lines()
+    if len(found) != 1:
+        violations.append(f"{len(found)} runs")
+    posted = [line["footer"] for line in lines if line["do"] == "post"]
+    violations += [f"shown twice: {footer}" for footer in set(posted) if posted.count(footer) > 1]
+    if any(line["do"] == "acknowledged" for line in lines) and not found:
+        violations.append("an acknowledged wish is lost")
+    for line in lines:
+        if line["do"] == "decided":
+            row = approvals.get(session, line["approval"])
+            if row is None or row.decision is not Decision.APPROVE:
+                violations.append(f"decision {line['approval']} is lost")
+    answers = [line for line in lines if line["do"] == "answer"]
+    if len(answers) != 1:
+        violations.append(f"{len(answers)} answers to one wish")
+    left = session.exec(select(Inbox).where(Inbox.state == InboxState.RECEIVED)).all()
+    violations += [f"wish {row.key} is still waiting" for row in left]
+    run_id = found[0].id if found else 0
+    artifact = datasets.artifact(session, run_id, "adapter")
+    return Outcome(
+        phase=found[0].phase.value if found else "none",
+        titles=[message["title"] for message in surface.messages()],
+        adapter_sha256=artifact.sha256 if artifact else None,
+        jobs=[(job.id, job.outcome) for job in jobs.of_run(session, run_id)],
+        violations=violations,
+    )
+
+
+def _live(folder: Path, kill: int | None, *, remembers_keys: bool) -> None:
+    steps = Steps(kill)
+    _watch_system(folder, steps)
+    asyncio.run(_to_the_end(folder, steps, remembers_keys=remembers_keys))
+    (folder / "steps.json").write_text(json.dumps(steps.names))
+
+
+def _watch_system(folder: Path, steps: Steps) -> None:
+    """Make every SQL statement and every rename below the folder a step of this forked process."""
+    connect = sqlite3.connect
+
+    def watched(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = connect(*args, **kwargs)
+        connection.set_trace_callback(lambda sql: steps(f"sql {sql.split(maxsplit=1)[0]}"))
+        return connection
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "os.rename" and str(args[1]).startswith(str(folder)):
+            steps(f"rename {Path(str(args[1])).suffix or 'file'}")
+
+    for module in (
+        sqlite3,
+        sqlite3.dbapi2,
+    ):  # rows go through one name, checkpoints through the other
+        setattr(module, "connect", watched)  # noqa: B010  # mypy knows the name by its overloads only
+    sys.addaudithook(hook)
+
+
+async def _to_the_end(folder: Path, steps: Steps, *, remembers_keys: bool) -> None:
+    surface = _Surface(folder / "chat.log", files={"tickets": FILE}, remembers_keys=remembers_keys)
+    launcher = _Launcher()
+    surface.step = launcher.step = steps
+    clock = SetClock()
+    async with open_app(
+        settings_for(folder), surfaces=[surface], launcher=launcher, clock=clock
+    ) as app:
+        house = House(app, surface, launcher, clock)
+        if not any(line["do"] == "acknowledged" for line in surface.lines()):
+            await app.desk.take(WISH)
+            surface.note("acknowledged")
+        await app.catch_up()
+        for _round in range(MOST_ROUNDS):
+            await house.settle()
+            if await _ended(app):
+                return
+            await _answer(app, surface)
+        raise RuntimeError("the run does not come to an end")
+
+
+async def _answer(app: App, surface: _Surface) -> None:
+    """Do as a person does: answer the newest question that is shown."""
+    question = surface.question()
+    if question is None:
+        await app.catch_up()
+        return
+    reaction = await app.commands.decide(question["question"], None, ANNA, Decision.APPROVE)
+    if reaction.effect.value == "decided":
+        surface.note("decided", approval=question["question"])
+
+
+async def _ended(app: App) -> bool:
+    found = await app.services.db.read(runs.recent)
+    return bool(found) and all(run.phase in FINAL for run in found)
+
+
+def _in_child(work: Callable[[], None]) -> int:
+    """Run in a forked process and return its wait status; 0 is well, 9 was killed."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:  # noqa: BLE001  # whatever it is, the parent must hear of it and nothing may unwind into pytest
+            sys.excepthook(*sys.exc_info())
+            os._exit(3)
+    return os.waitpid(pid, 0)[1]
+
+
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="tunewright-crash-"))

@@ -1,0 +1,99 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from agents.feedback import from_pair
+from agents.services import UserError
+from bot.session import Job, run
+from bot.terminal import TerminalSurface
+from configs.schema import DownloadSettings, ScheduleSettings
+from storage.models import Phase
+from tests.fakes import StubLauncher
+from tests.house import EVERY_GATE, open_house, settings_for
+
+QUICK = {
+    "downloads": DownloadSettings(port=0),
+    "schedule": ScheduleSettings(poll_interval_s=0.05, sweep_interval_s=1),
+}
+
+
+class Keyboard(Console):
+    """A console whose person types from a script; at its end there is nobody."""
+
+    def __init__(self, *words):
+        self.printed = io.StringIO()
+        super().__init__(file=self.printed, width=100)
+        self.words = list(words)
+
+    def input(self, *_prompt, **_options):
+        if not self.words:
+            raise EOFError
+        return self.words.pop(0)
+
+    @property
+    def text(self):
+        return self.printed.getvalue()
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "tickets.csv"
+    path.write_text("text,label\nhello,a\n")
+    return path
+
+
+async def session(tmp_path, job, keyboard, script=None):
+    launcher = StubLauncher(script or {})
+    return await run(
+        settings_for(tmp_path, **QUICK), job, TerminalSurface(keyboard), launcher=launcher
+    )
+
+
+async def test_the_whole_path_with_answers_from_the_keyboard(tmp_path, data):
+    keyboard = Keyboard("2 epochs", "", "y", "y")
+
+    phase = await session(tmp_path, Job(data=data, task="Sort tickets"), keyboard)
+
+    assert phase is Phase.DELIVERED
+    assert "The plan, version 2" in keyboard.text
+    assert "Verdict: BETTER" in keyboard.text
+    assert "curl -O http://127.0.0.1:" in keyboard.text
+
+
+async def test_a_policy_answers_and_is_labelled(tmp_path, data):
+    keyboard = Keyboard()
+    job = Job(data=data, task="Sort", policy=EVERY_GATE, wishes=[from_pair("max_steps=4")])
+
+    assert await session(tmp_path, job, keyboard) is Phase.DELIVERED
+    assert keyboard.text.count("automatically (standing permission)") >= 2
+
+
+async def test_an_interrupted_session_goes_on_and_asks_its_question_again(tmp_path, data):
+    with pytest.raises(EOFError):
+        await session(tmp_path, Job(data=data, task="Sort tickets"), Keyboard())
+
+    keyboard = Keyboard("yes", "yes")
+    phase = await session(tmp_path, Job(run_id=1), keyboard)
+
+    assert phase is Phase.DELIVERED
+    assert "The plan" in keyboard.text
+
+
+async def test_a_no_twice_ends_the_run(tmp_path, data):
+    assert (
+        await session(tmp_path, Job(data=data, task="Sort"), Keyboard("n", "n")) is Phase.CANCELLED
+    )
+
+
+async def test_a_run_from_elsewhere_is_left_there(tmp_path):
+    async with open_house(tmp_path) as house:
+        await house.start()
+
+    with pytest.raises(UserError, match="lives in log"):
+        await session(tmp_path, Job(run_id=1), Keyboard())
+
+
+async def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(UserError, match="There is no file"):
+        await session(tmp_path, Job(data=tmp_path / "nowhere.csv", task="x"), Keyboard())

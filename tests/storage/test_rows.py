@@ -1,0 +1,223 @@
+import sqlite3
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from storage import approvals, events, inbox, jobs, runs
+from storage.approvals import Answer
+from storage.database import AlreadyOpen, Database, FolderLock, NewerSchema, sqlite_url
+from storage.jobs import Closing
+from storage.models import FINAL, TRANSITIONS, Approval, Decision, Job, Migration, Phase, Run
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def db(tmp_path):
+    database = Database(sqlite_url(tmp_path / "rows.sqlite"), busy_timeout_s=5)
+    database.migrate()
+    yield database
+    database.close()
+
+
+def a_run(session: Session, key="k", owner="log:anna", **facts):
+    return runs.add(
+        session,
+        Run(
+            origin_key=key, goal="g", model="m", owner=owner, home="log:c", created_at=NOW, **facts
+        ),
+    )
+
+
+def test_a_phase_change_names_the_version_it_saw(db):
+    run = db.write_now(a_run)
+    db.write_now(runs.move, run, Phase.PLANNING)
+
+    with pytest.raises(runs.Fenced):
+        db.write_now(runs.move, run, Phase.PLANNING)
+    assert db.read_now(runs.get, run.id).phase is Phase.PLANNING
+
+
+def test_only_drawn_transitions_are_possible(db):
+    run = db.write_now(a_run)
+
+    with pytest.raises(ValueError, match="preparing cannot become delivered"):
+        db.write_now(runs.move, run, Phase.DELIVERED)
+    assert set(TRANSITIONS) == set(Phase)
+    assert all(TRANSITIONS[phase] == frozenset() for phase in FINAL - {Phase.FAILED})
+
+
+def test_a_gate_is_decided_once_and_only_for_what_was_shown(db):
+    def ask(session):
+        run = a_run(session)
+        gate = Approval(
+            run_id=run.id, gate="plan", iteration=1, revision=0, shown_sha256="aa", created_at=NOW
+        )
+        return approvals.open_or_get(session, gate)
+
+    gate = db.write_now(ask)
+    yes, no = (Answer(d, "log:anna", "Anna") for d in (Decision.APPROVE, Decision.REJECT))
+
+    assert not db.write_now(approvals.decide, gate.id, "bb", yes, NOW)
+    assert db.write_now(approvals.decide, gate.id, "aa", no, NOW)
+    assert not db.write_now(approvals.decide, gate.id, "aa", yes, NOW)
+    assert db.read_now(approvals.get, gate.id).decision is Decision.REJECT
+
+
+def test_many_deciders_at_once_make_one_decision(db, tmp_path):
+    gate = db.write_now(
+        lambda s: approvals.open_or_get(
+            s,
+            Approval(
+                run_id=a_run(s).id,
+                gate="plan",
+                iteration=1,
+                revision=0,
+                shown_sha256="aa",
+                created_at=NOW,
+            ),
+        )
+    )
+    others = [Database(sqlite_url(tmp_path / "rows.sqlite")) for _n in range(8)]
+    won = []
+
+    def decide(database, number):
+        answer = Answer(Decision.APPROVE if number % 2 else Decision.REJECT, f"log:{number}", "x")
+        if database.write_now(approvals.decide, gate.id, "aa", answer, NOW):
+            won.append(number)
+
+    threads = [threading.Thread(target=decide, args=(d, n)) for n, d in enumerate(others)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in others:
+        other.close()
+
+    assert len(won) == 1
+    assert db.read_now(approvals.get, gate.id).decided_by == f"log:{won[0]}"
+
+
+def a_job(session, run, number, owner, needs_slot=True):
+    job = Job(
+        id=f"j{number}",
+        run_id=run.id,
+        owner=owner,
+        iteration=1,
+        kind="train_sft",
+        attempt=number,
+        needs_slot=needs_slot,
+        created_at=NOW.replace(minute=number),
+    )
+    return jobs.open_or_get(session, job)
+
+
+def test_the_line_is_fair_among_people_and_skips_paused_and_ended_runs(db):
+    def fill(session):
+        anna, ben = a_run(session, "a", "log:anna"), a_run(session, "b", "log:ben")
+        paused = a_run(session, "p", "log:carl", paused=True)
+        over = a_run(session, "o", "log:dora", phase=Phase.CANCELLED)
+        for number, run in enumerate([anna, anna, anna, ben, paused, over], 1):
+            a_job(session, run, number, run.owner)
+        a_job(session, ben, 9, "log:ben", needs_slot=False)
+
+    db.write_now(fill)
+    line = [j.id for j in db.read_now(jobs.queued, running_per_user=2)]
+    assert line == ["j9", "j1", "j4", "j2"]
+
+    assert db.write_now(jobs.claim, "j1", NOW)
+    assert not db.write_now(jobs.claim, "j1", NOW)
+    assert [j.id for j in db.read_now(jobs.queued, running_per_user=2)] == ["j9", "j4", "j2"]
+    assert db.read_now(jobs.left_over) == ["j6"]
+
+
+def test_a_job_is_closed_once(db):
+    db.write_now(lambda s: a_job(s, a_run(s), 1, "log:anna"))
+
+    assert db.write_now(jobs.close, "j1", Closing("succeeded", payload={"n": 1}), NOW)
+    assert not db.write_now(jobs.close, "j1", Closing("abandoned"), NOW)
+    assert db.read_now(jobs.get, "j1").payload == {"n": 1}
+
+
+def test_saying_and_receiving_twice_is_once(db):
+    run = db.write_now(a_run)
+
+    first = db.write_now(events.say, run.id, "notice", "x", {"title": "a"}, NOW)
+    second = db.write_now(events.say, run.id, "notice", "x", {"title": "b"}, NOW)
+    _row, new = db.write_now(inbox.receive, "log:1", "start", {}, NOW)
+    _row, again = db.write_now(inbox.receive, "log:1", "start", {}, NOW)
+
+    assert first.id == second.id
+    assert (new, again) == (True, False)
+
+
+def test_a_cursor_only_goes_forward_and_orders_by_number(db):
+    for message_id in ("99", "100", "7"):
+        db.write_now(inbox.advance_cursor, "log:c", message_id)
+
+    assert db.read_now(inbox.cursor, "log:c") == "100"
+
+
+def test_a_unit_of_work_that_fails_leaves_nothing(db):
+    def half(session):
+        a_run(session)
+        raise KeyError("after the insert")
+
+    with pytest.raises(KeyError):
+        db.write_now(half)
+    assert db.read_now(runs.recent) == []
+
+
+def test_a_naive_time_is_refused(db):
+    naive = NOW.replace(tzinfo=None)
+
+    with pytest.raises(Exception, match="naive datetime"):
+        db.write_now(
+            lambda s: runs.add(
+                s, Run(origin_key="n", goal="g", model="m", owner="o", home="h", created_at=naive)
+            )
+        )
+
+
+def test_a_writer_waits_for_another_process_instead_of_failing_at_once(db, tmp_path):
+    other = sqlite3.connect(tmp_path / "rows.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    release.start()
+
+    db.write_now(a_run)
+
+    release.join()
+    other.close()
+    assert len(db.read_now(runs.recent)) == 1
+
+
+def test_a_writer_gives_up_with_a_typed_error_when_the_lock_stays(tmp_path):
+    database = Database(sqlite_url(tmp_path / "rows.sqlite"), busy_timeout_s=0.2)
+    database.migrate()
+    other = sqlite3.connect(tmp_path / "rows.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(OperationalError, match="locked"):
+        database.write_now(a_run)
+    other.close()
+    database.close()
+
+
+def test_a_database_of_a_later_release_is_refused(db):
+    db.write_now(lambda s: s.add(Migration(name="9999_future", applied_at=NOW)))
+
+    with pytest.raises(NewerSchema, match="9999_future"):
+        db.migrate()
+
+
+def test_a_second_process_is_kept_off_the_folder(tmp_path):
+    lock = FolderLock(tmp_path)
+
+    with pytest.raises(AlreadyOpen, match="TUNEWRIGHT_DATA_DIR"):
+        FolderLock(tmp_path)
+    lock.release()
+    FolderLock(tmp_path).release()

@@ -59,6 +59,18 @@ class Dispatcher:
                 await self._look_at(job, run, stop)
             await self._start_next()
 
+    async def end_all(self, run_id: int) -> None:
+        """End the jobs of an ended run now, for a process that will not be here to look again."""
+        async with self._looking:
+            for job, run, _stop in await self.services.db.read(_running):
+                if run.id == run_id:
+                    folder = self.services.job_folder(job.id)
+                    await asyncio.to_thread(self.launcher.stop, folder, job.handle)
+                    await self._close(
+                        job, Closing(JobOutcome.CANCELLED, error="the run was cancelled")
+                    )
+            await cancel_queued(self.services)
+
     async def _look_at(self, job: Job, run: Run, stop: StopMode | None) -> None:
         folder = self.services.job_folder(job.id)
         if job.handle is None:  # we died between claiming it and noting the handle

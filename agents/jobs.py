@@ -375,7 +375,6 @@ class JobResult(_Message):
     outcome: JobOutcome
     payload: Payload | None = None
     error: JobError | None = None
-    details: dict[str, float] = {}
 
 
 # ---- the folder -----------------------------------------------------------------------------------------------------

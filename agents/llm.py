@@ -20,6 +20,10 @@ class LLMError(Exception):
     """The model did not give a usable reply: unreachable, too slow, or not of the asked type."""
 
 
+class NotInstalled(Exception):
+    """The extra of the configured provider is missing."""
+
+
 class LLM(Protocol):
     """Ask for a reply of a type."""
 
@@ -92,7 +96,7 @@ PROVIDERS = {
 def from_settings(settings: LLMSettings) -> LLM | None:
     """Return the configured model, or None.
 
-    Raises: ImportError: the extra of the provider is not installed.
+    Raises: NotInstalled: the extra of the provider is missing.
     """
     if settings.kind == "none":
         return None
@@ -100,7 +104,7 @@ def from_settings(settings: LLMSettings) -> LLM | None:
     try:
         chat_model = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:
-        raise ImportError(
+        raise NotInstalled(
             f"llm.kind is “{settings.kind}”, but {module_name} is missing: "
             f"pip install 'tunewright[{settings.kind}]'"
         ) from error
@@ -111,4 +115,6 @@ def from_settings(settings: LLMSettings) -> LLM | None:
         options["timeout"] = settings.timeout_s
         if settings.api_key:
             options["api_key"] = settings.api_key
+    else:
+        options["client_kwargs"] = {"timeout": settings.timeout_s}
     return ChatLLM(chat_model(**options))

@@ -22,14 +22,9 @@ EXIT_OK = 0
 EXIT_RUN_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOBODY_HERE = 3
+EXIT_LEFT = 130
 EXIT_BUSY = 75
 EXIT_CONFIG = 78
-
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "tickets.csv"
-DEMO_STEPS = 70
-"""Enough for a verdict: about four minutes on two cores."""
-DEMO_TEST_ROWS = 60
-EXAMPLE_TASK = "Turn a support ticket into our short house code"
 
 app = typer.Typer(
     help="Fine-tune language models by talking to a bot: upload, approve, train, measure, download.",
@@ -73,29 +68,19 @@ def run(data_dir: DataDir = None) -> None:
 
 @app.command()
 def demo(
-    max_steps: Annotated[int, typer.Option(min=1, help="Length of the training.")] = DEMO_STEPS,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="End the training early.")] = None,
     serve: Serve = None,
     data_dir: DataDir = None,
 ) -> None:
     """Fine-tune a small real model on a shipped data set, here and now, without any token."""
-    from agents.recipe import RecipeChange
-    from bot.session import Job
-    from configs.schema import GateKind
+    from agents.services import UserError
+    from bot.demo import job
 
-    if not EXAMPLE.is_file():
-        typer.echo(
-            f"The demo's data set is not here ({EXAMPLE.name}); run it from a clone of the project.",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CONFIG)
-    wishes = [
-        RecipeChange(field="max_steps", value=max_steps),
-        RecipeChange(field="max_test_rows", value=DEMO_TEST_ROWS),
-    ]
-    job = Job(
-        data=EXAMPLE, task=EXAMPLE_TASK, wishes=wishes, policy=tuple(GateKind), serve=_serves(serve)
-    )
-    _finish(job, data_dir)
+    try:
+        _finish(job(max_steps, serve=_serves(serve)), data_dir)
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_CONFIG) from error
 
 
 @app.command()
@@ -156,9 +141,35 @@ def resume(
 
 
 @app.command()
+def download(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    to: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path(),
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the adapter of a run into a folder. A running bot gives links instead."""
+    from bot.session import download as fetch
+
+    loaded = _load(data_dir)
+    typer.echo(_carry_out(lambda: fetch(loaded.settings, run_id, to)))
+
+
+@app.command()
+def cancel(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End a run and whatever works for it. In a running bot: /finetune cancel."""
+    from bot.session import cancel as end
+
+    loaded = _load(data_dir)
+    typer.echo(_carry_out(lambda: end(loaded.settings, run_id)))
+
+
+@app.command()
 def status(
     run_id: Annotated[
-        int | None, typer.Argument(metavar="[RUN]", help="Number of a run; all open ones without.")
+        int | None,
+        typer.Argument(metavar="[RUN]", help="Number of a run; the latest ones without."),
     ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -190,7 +201,7 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         typer.echo(json.dumps([check.as_json() for check in found], indent=1))
     else:
         checks.show(found)
-    raise typer.Exit(EXIT_OK if all(check.ok for check in found) else EXIT_CONFIG)
+    raise typer.Exit(EXIT_OK if all(check.ok or check.optional for check in found) else EXIT_CONFIG)
 
 
 @config_app.command("show")
@@ -252,6 +263,7 @@ def _finish(job: "Job", data_dir: Path | None) -> None:
 
 def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run to the end and turn what people can do something about into a sentence and an exit code."""
+    from agents.llm import NotInstalled
     from agents.services import UserError
     from bot.downloads import CannotListen
     from bot.surface import CannotConnect
@@ -265,11 +277,16 @@ def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         NewerSchema: EXIT_CONFIG,
         CannotConnect: EXIT_CONFIG,
         CannotListen: EXIT_CONFIG,
+        NotInstalled: EXIT_CONFIG,
     }
     try:
         return asyncio.run(work())
     except KeyboardInterrupt:
-        raise typer.Exit(EXIT_OK) from None
+        typer.echo(
+            "Left. What runs for a run goes on; `tunewright status` shows it, `tunewright resume RUN` comes back.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_LEFT) from None
     except EOFError:
         typer.echo(
             "A question is open and nobody is at the keyboard. `tunewright resume RUN` goes on; `--yes` lets a policy answer.",

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import aiosqlite
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -28,6 +30,8 @@ from storage.database import Database, FolderLock, sqlite_url
 from storage.files import FileStore
 
 log = logging.getLogger(__name__)
+
+CHECKPOINT_WAIT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,10 @@ async def _keep_showing(app: App) -> None:
             await app.pump()
         except Exception:
             log.exception("nothing could be shown; trying again")
-        try:
-            await asyncio.wait_for(app.nudge.wait(), timeout=app.settings.schedule.poll_interval_s)
-        except TimeoutError:
-            continue
+        # not wait_for: on Python 3.11 it may lose a cancellation that comes together with the nudge
+        with suppress(TimeoutError):
+            async with asyncio.timeout(app.settings.schedule.poll_interval_s):
+                await app.nudge.wait()
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
@@ -165,6 +169,21 @@ def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
 async def _checkpoints(settings: Settings) -> AsyncIterator[AsyncSqliteSaver]:
     """Open LangGraph's own file: a cursor that may be deleted at any time, read without building any object."""
     path = settings.data_dir.resolve() / "checkpoints.sqlite"
-    async with aiosqlite.connect(path) as connection:
-        # strict: the default serializer runs code that somebody planted in the database
-        yield AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+    async with AsyncExitStack() as stack:
+        try:
+            saver = await _saver(path, stack)
+        except sqlite3.DatabaseError as error:
+            # damaged, or held by what a crash left behind: rows are the truth, so a new file costs nothing
+            log.warning("checkpoints are made anew: %s", error)
+            for file in path.parent.glob(path.name + "*"):
+                file.unlink(missing_ok=True)
+            saver = await _saver(path, stack)
+        yield saver
+
+
+async def _saver(path: Path, stack: AsyncExitStack) -> AsyncSqliteSaver:
+    connection = await stack.enter_async_context(aiosqlite.connect(path, timeout=CHECKPOINT_WAIT_S))
+    # strict: the default serializer runs code that somebody planted in the database
+    saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+    await saver.setup()
+    return saver

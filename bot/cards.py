@@ -102,7 +102,9 @@ def _debug(scene: Scene) -> Card:
     if not shown["findings"]:
         lines.append("The numbers show nothing that I know how to improve.")
     if shown["next"]:
-        lines.append(f"The plan for try {shown['next']} follows below.")
+        lines.append(
+            f"The plan for try {shown['next']} follows below; reply to it with what else should be different."
+        )
     elif shown["out_of_iterations"]:
         lines.append("The number of tries allowed for one run is used up.")
     return Card(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
 from sqlmodel import Session
 
 from agents import feedback, gates, orchestrator, work
-from agents.recipe import RecipeChange
+from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
 from bot import rights
 from bot.downloads import Links
@@ -78,7 +79,8 @@ class Commands:
         Raises: UserError: no right, too many open runs, or a model or method that is not there.
         """
         settings = self.services.settings
-        model = wish.model or settings.default_model(wish.guild)
+        named = [str(change.value) for change in wish.wishes if change.field == "model"]
+        model = wish.model or (named[-1] if named else settings.default_model(wish.guild))
         self.services.model_ref(model)
         if wish.method not in METHODS:
             raise UserError(
@@ -88,6 +90,7 @@ class Commands:
             raise UserError(
                 "Tell me in a sentence what the model should learn, for example “classify support tickets”."
             )
+        check_wishes(model, wish.wishes)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model)
         self.services.wake(work.number(run))
@@ -151,6 +154,17 @@ class Commands:
         if run is None or not rights.may_see(person, run, guild):
             raise UserError(f"There is no run #{run_id} here. `/finetune list` shows yours.")
         return run
+
+
+def check_wishes(model: str, wishes: list[RecipeChange]) -> None:
+    """Refuse values that no recipe can have, before anything is spent. Raises: UserError."""
+    try:
+        Recipe(model=model).amended(wishes)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()
+        )
+        raise UserError(f"That is not possible: {problems}.") from error
 
 
 def _start(session: Session, services: Services, wish: Start, model: str) -> Run:

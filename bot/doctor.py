@@ -59,6 +59,8 @@ class Check:
     ok: bool
     found: str
     fix: str = ""
+    optional: bool = False
+    """Tunewright works without it; a failure is a hint."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -66,7 +68,7 @@ class Check:
 
 
 async def examine(settings: Settings) -> list[Check]:
-    """Look at everything; nothing is changed."""
+    """Look at everything. The data folder and its database are made where they are missing."""
     local: list[Callable[[Settings], Check]] = [
         _python,
         _folder,
@@ -86,11 +88,15 @@ def show(checks: list[Check]) -> None:
     console = Console()
     table = Table("", "check", "found")
     for check in checks:
-        table.add_row("✅ ok" if check.ok else "❌ fix", check.name, check.found)
+        table.add_row(_word(check), check.name, check.found)
     console.print(table)
     for check in checks:
         if not check.ok:
             console.print(f"[bold]{check.name}[/bold]: {check.fix}", soft_wrap=True)
+
+
+def _word(check: Check) -> str:
+    return "✅ ok" if check.ok else "• hint" if check.optional else "❌ fix"
 
 
 def _python(_settings: Settings) -> Check:
@@ -212,7 +218,9 @@ def _port(settings: Settings) -> Check:
             probe.bind((host, port))
         except OSError as error:
             fix = "Stop what uses it (a running Tunewright does) or set downloads.port."
-            return Check("download port", False, f"{host}:{port}: {error.strerror}", fix)
+            return Check(
+                "download port", False, f"{host}:{port}: {error.strerror}", fix, optional=True
+            )
     return Check("download port", True, f"{host}:{port} is free")
 
 
@@ -235,6 +243,7 @@ async def _discord(settings: Settings) -> list[Check]:
                 False,
                 "none",
                 "`tunewright run` says how to get one; the terminal works without.",
+                optional=True,
             )
         ]
     headers = {"Authorization": f"Bot {token.get_secret_value()}"}
@@ -269,5 +278,6 @@ async def _discord(settings: Settings) -> list[Check]:
             granted or not wanted,
             found,
             "Switch on MESSAGE CONTENT INTENT on the Bot page of the developer portal, or set discord.message_content to false.",
+            optional=True,
         ),
     ]

@@ -26,7 +26,7 @@ from storage.files import FileStore
 
 KEY_BYTES = 32
 SALT = "tunewright.downloads.v1"
-GONE = "This link has expired. Type /finetune download (or `tunewright resume` in a terminal) for a new one.\n"
+GONE = "This link has expired. Type /finetune download (or `tunewright download RUN` in a terminal) for a new one.\n"
 UNKNOWN = "There is nothing behind this link.\n"
 GOODBYE_S = 2.0
 """How long running transfers may hold up the end; a client resumes them with a range."""

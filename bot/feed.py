@@ -128,7 +128,7 @@ class Feed:
                 await self._record(delivery, delivery.message_id, card)
             return
         waited_s = time.monotonic() - self._edited_s.get(event.id, float("-inf"))
-        if not card.final and card.question is None and waited_s < self.surface.edit_interval_s:
+        if not card.final and waited_s < self.surface.edit_interval_s:
             return
         await self.surface.edit(delivery.place, delivery.message_id, card)
         self._edited_s[event.id] = time.monotonic()

@@ -2,12 +2,14 @@
 
 import asyncio
 import getpass
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from agents import work
+from agents import delivery, work
+from agents.jobs import ModelRef
 from agents.launchers import Launcher
 from agents.recipe import RecipeChange
 from agents.services import UserError
@@ -16,7 +18,7 @@ from bot.commands import Start
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from configs.schema import GateKind, Settings
-from storage import events, runs
+from storage import datasets, events, runs
 from storage.models import FINAL, Phase
 
 
@@ -59,6 +61,8 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await asking
         phase = ending.result()
+        if phase is Phase.DELIVERED:
+            await _show_how_to_load(app, run_id, surface)
         if job.serve and phase is Phase.DELIVERED:
             surface.console.print("The link works until you press Ctrl+C.")
             await asyncio.Event().wait()
@@ -71,6 +75,10 @@ async def _begin(app: App, job: Job, person: Person) -> int:
         if not run.home.startswith(f"{NAME}:"):
             raise UserError(
                 f"Run #{run.id} lives in {run.home.partition(':')[0]}; `tunewright run` goes on with it there."
+            )
+        if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
+            raise UserError(
+                f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
             )
         await app.services.db.write(events.show_again, job.run_id)
         if run.paused or run.phase is Phase.FAILED:
@@ -102,6 +110,29 @@ async def _begin(app: App, job: Job, person: Person) -> int:
     return work.number(run)
 
 
+async def _show_how_to_load(app: App, run_id: int, surface: TerminalSurface) -> None:
+    """Print the two lines with the base as it lies here, so that they work without a model hub."""
+    run = await app.services.db.read(runs.get, run_id)
+    ref = app.services.model_ref(run.model)
+    base = await asyncio.to_thread(_base_here, ref)
+    packed = await app.services.db.read(datasets.artifact, run_id, "adapter")
+    if packed is not None:
+        surface.console.print("On this machine, after unpacking:")
+        surface.console.print(
+            delivery.snippet(base, packed.name.removesuffix(".zip")),
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
+
+def _base_here(ref: ModelRef) -> str:
+    """Return what loads a base model on this machine: its folder, or the name that a hub knows it by."""
+    kind, _, place = ref.source.partition(":")
+    converted = sorted(Path(ref.cache_dir).glob(f"{ref.name}-*/config.json"))
+    return str(converted[-1].parent) if kind == "package" and converted else place
+
+
 async def _until_ended(app: App, run_id: int) -> Phase:
     """Wait until a run has ended and everything about it has been shown."""
     while True:
@@ -114,3 +145,31 @@ async def _until_ended(app: App, run_id: int) -> Phase:
         if run.phase in FINAL and shown:
             return run.phase
         await asyncio.sleep(0.2)
+
+
+async def download(settings: Settings, run_id: int, folder: Path) -> Path:
+    """Copy the adapter of a run into a folder and return where it is.
+
+    Raises: UserError: it has none. storage.database.AlreadyOpen: a running bot gives links out instead.
+    """
+    async with open_app(settings) as app:
+        packed = await app.services.db.read(datasets.artifact, run_id, "adapter")
+        if packed is None:
+            raise UserError(
+                f"Run #{run_id} has no adapter. `tunewright status` shows how runs stand."
+            )
+        target = folder / packed.name
+        await asyncio.to_thread(shutil.copyfile, app.services.files.path(packed.sha256), target)
+        return target
+
+
+async def cancel(settings: Settings, run_id: int) -> str:
+    """End a run and whatever works for it; return what to tell the person.
+
+    Raises: UserError: there is no such run, or it is over. storage.database.AlreadyOpen: ask the running bot.
+    """
+    async with open_app(settings) as app:
+        run = await app.services.db.read(runs.get, run_id)
+        text = await app.commands.cancel(run_id, Person(run.owner, getpass.getuser()))
+        await app.dispatcher.end_all(run_id)
+        return text

@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,9 @@ class TerminalSurface:
         self.console = console
         # on a screen a line can be followed; in a log every line stays
         self.edit_interval_s = 2.0 if console.is_terminal else 15.0
-        self.questions: asyncio.Queue[Question] = asyncio.Queue()
+        self.question: Question | None = None
+        """The one shown last, while it is open."""
+        self.asked = asyncio.Event()
         self._shown: dict[str, Card] = {}
 
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
@@ -49,7 +53,8 @@ class TerminalSurface:
         for line in card.copyable:
             self.console.print(line, soft_wrap=True, highlight=False, markup=False)
         if card.question is not None:
-            self.questions.put_nowait(card.question)
+            self.question = card.question
+            self.asked.set()
         return message_id
 
     async def edit(self, place: str, message_id: str, card: Card) -> None:
@@ -57,12 +62,22 @@ class TerminalSurface:
         before = self._shown.get(message_id)
         self._shown[message_id] = card
         if before is not None and before.question is not None and card.question is None:
+            self.settle(before.question)
             answer = card.body.rsplit("\n", 1)[-1]
             self.console.print(Markdown(f"↳ {card.title}: {answer}"))
         elif before is None or before.title != card.title:
             self.console.print(_markdown(f"↳ **{card.title}**\n{card.body}"))
         elif card.body != before.body:
-            self.console.print("  " + _one_line(card.body), style="dim", highlight=False)
+            line = "  " + _one_line(card.body)
+            self.console.print(
+                line, style="dim", highlight=False, no_wrap=True, overflow="ellipsis"
+            )
+
+    def settle(self, question: Question) -> None:
+        """Take note that a question has been answered."""
+        if self.question is not None and self.question.approval_id == question.approval_id:
+            self.question = None
+            self.asked.clear()
 
     async def open_thread(self, place: str, message_id: str, name: str) -> str:
         """Return the one place there is."""
@@ -78,21 +93,47 @@ class TerminalSurface:
 
 
 async def answer_questions(app: App, surface: TerminalSurface, person: Person) -> None:
-    """Put every question to the person at the keyboard until cancelled.
+    """Give every line that is typed to the question shown last, until cancelled.
 
-    Raises: EOFError: there is nobody at the keyboard.
+    Raises: EOFError: a question is open and nobody is at the keyboard.
     """
     while True:
-        question = await surface.questions.get()
-        while True:
-            words = await asyncio.to_thread(surface.console.input, PROMPT)
-            if not words.strip():
-                continue
+        await surface.asked.wait()
+        words = await _typed(surface.console)
+        question = surface.question
+        if question is None:
+            surface.console.print("No question is open right now.")
+        elif words.strip():
             reaction = await app.commands.reply(question.approval_id, person, words)
             if reaction.text:
                 surface.console.print(reaction.text)
-            if reaction.effect is not Effect.UNCLEAR:
-                break
+            if reaction.effect is Effect.DECIDED:
+                surface.settle(question)
+
+
+async def _typed(console: Console) -> str:
+    """Return the next line from the keyboard. Waiting for it can be cancelled and holds no exit up.
+
+    Raises: EOFError: there will be none.
+    """
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def settle(text: str | None) -> None:
+        if not line.done():
+            line.set_exception(EOFError()) if text is None else line.set_result(text)
+
+    def read() -> None:
+        try:
+            text = console.input(PROMPT)
+        except EOFError:
+            text = None
+        with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits for the line
+            loop.call_soon_threadsafe(settle, text)
+
+    # a daemon: the interpreter does not wait for a line that nobody will type
+    threading.Thread(target=read, name="keyboard", daemon=True).start()
+    return await line
 
 
 def console() -> Console:

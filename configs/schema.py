@@ -234,7 +234,7 @@ class ApprovalSettings(_Section):
     remind_after_h: float = Field(default=24.0, gt=0)
     """An open question is repeated once after this time."""
     expire_after_h: float = Field(default=7 * 24.0, gt=0)
-    """An expired gate ends the run; `resume` opens it again."""
+    """A plan or report that nobody answers ends the run, and `resume` asks again; half-time goes on without an answer."""
     policy: tuple[GateKind, ...] = ()
     """Gates that a standing permission answers with ✅. They are labelled as answered by policy."""
 
@@ -272,7 +272,7 @@ class ScheduleSettings(_Section):
     poll_interval_s: float = Field(default=1.0, gt=0)
     """Between two looks at running jobs."""
     sweep_interval_s: float = Field(default=30.0, gt=0)
-    """Between two looks for runs that could move, questions to remind of, and links to clean up."""
+    """Between two looks for runs that could move, questions to remind of or to let expire, and wishes to carry out."""
 
 
 class LLMSettings(_Section):

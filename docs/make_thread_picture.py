@@ -13,12 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bot.__main__ import EXAMPLE, EXAMPLE_TASK
-from bot.session import Job
+from bot import demo
 from bot.session import run as run_session
 from bot.terminal import TerminalSurface
 from configs.load import load
-from configs.schema import GateKind
 from storage.models import Phase
 
 PICTURE = Path(__file__).with_name("thread.svg")
@@ -89,8 +87,7 @@ def main() -> None:
     console = Console(width=WIDTH, record=True, force_terminal=True)
     surface = TerminalSurface(console)
     surface.edit_interval_s = PROGRESS_SECONDS
-    job = Job(data=EXAMPLE, task=EXAMPLE_TASK, policy=tuple(GateKind))
-    phase = asyncio.run(run_session(load(dict(os.environ)).settings, job, surface))
+    phase = asyncio.run(run_session(load(dict(os.environ)).settings, demo.job(), surface))
     if phase is not Phase.DELIVERED:
         raise SystemExit(f"The demo ended as {phase.value}; the picture is left as it is.")
     PICTURE.write_text(picture(console), encoding="utf-8")

@@ -40,7 +40,10 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0"),  # one job, one GPU
 }
-OUT_OF_MEMORY = "The machine ran out of memory. Use a smaller batch_size, shorter rows (max_length_tokens) or a smaller model."
+OUT_OF_MEMORY = (
+    "The machine ran out of memory. Use a smaller batch_size, shorter rows (max_length_tokens) "
+    "or a smaller model."
+)
 
 
 def main(arguments: list[str]) -> int:

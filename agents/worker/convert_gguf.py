@@ -1,4 +1,4 @@
-"""GGUF weights, as Python packages bring them, to a folder of safetensors that loads in a second instead of a minute."""
+"""From GGUF, as Python packages bring it, to safetensors, which load in a second, not in a minute."""
 
 import json
 import shutil

@@ -1,7 +1,8 @@
 """How good is an answer? `evaluate` metrics of our own that need no hub: per item, and for all of them.
 
-All are in 0 … 1, higher is better. Every `compute` returns {"score": float, "items": [float, …]}. `score` is the mean of the
-items except for BLEU, where it is the corpus BLEU of sacreBLEU. Words are runs of letters and digits of any script.
+All are in 0 … 1, higher is better. Every `compute` returns {"score": float, "items": [float, …]}.
+`score` is the mean of the items except for BLEU, where it is the corpus BLEU of sacreBLEU.
+Words are runs of letters and digits of any script.
 """
 
 import re

@@ -22,8 +22,9 @@ def steps_of(rows: int, recipe: Recipe) -> int:
 def order_of(lengths: Sequence[int], batch_size: int, steps: int, seed: int) -> list[int]:
     """Return `steps * batch_size` row indices, batch after batch.
 
-    Every row comes equally often, give or take one. A batch holds rows of about equal length, longest first; batches are
-    shuffled, but the one with the longest row comes first: if memory runs out, then at once.
+    Every row comes equally often, give or take one. A batch holds rows of about equal length,
+    longest first; batches are shuffled, but the one with the longest row comes first: if memory
+    runs out, then at once.
     """
     chance = random.Random(seed)
     stream: list[int] = []

@@ -22,8 +22,11 @@ from agents.worker.rows import Encoded
 
 COMPACT_HEAD_TRL = "1.16."
 """Versions of TRL whose insides `score_only_answers` was tested with."""
-MICRO_BATCH = 8
-"""Rows that go through the model at once; more rows per step are accumulated, with the same gradient."""
+MICRO_BATCH = {"cpu": 4, "cuda": 8}
+"""Rows that go through the model at once; more rows per step are accumulated, with the same gradient.
+
+On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
+"""
 EVAL_BATCH = 16
 
 
@@ -87,12 +90,11 @@ def make_trainer(
     callbacks: list[TrainerCallback],
 ) -> AdapterTrainer:
     """Make the trainer of a recipe. It saves and evaluates only when a callback tells it to."""
-    cpu = base.device == "cpu"
-    if cpu:
+    if base.device == "cpu":
         score_only_answers()
     trainer = AdapterTrainer(
         model=base.model,
-        args=_arguments(recipe, lessons, checkpoints_dir, cpu, eval_on_start=bool(lessons.dev)),
+        args=_arguments(recipe, lessons, checkpoints_dir, base.device),
         train_dataset=_dataset(lessons.rows).select(lessons.order),
         eval_dataset=_dataset(lessons.dev) if lessons.dev else None,
         processing_class=base.tokenizer,
@@ -122,15 +124,14 @@ def score_only_answers() -> None:
         )
 
 
-def micro_batch(batch_size: int) -> int:
+def micro_batch(batch_size: int, device: str) -> int:
     """Return how many rows go through the model at once: the largest divisor of the batch up to `MICRO_BATCH`."""
-    return max(d for d in range(1, MICRO_BATCH + 1) if batch_size % d == 0)
+    return max(d for d in range(1, MICRO_BATCH[device] + 1) if batch_size % d == 0)
 
 
-def _arguments(
-    recipe: Recipe, lessons: Lessons, folder: Path, cpu: bool, eval_on_start: bool
-) -> SFTConfig:
-    rows_at_once = micro_batch(recipe.batch_size)
+def _arguments(recipe: Recipe, lessons: Lessons, folder: Path, device: str) -> SFTConfig:
+    cpu = device == "cpu"
+    rows_at_once = micro_batch(recipe.batch_size, device)
     return SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=rows_at_once,
@@ -156,7 +157,7 @@ def _arguments(
         # The trainer hides NaN in its logs unless told otherwise.
         logging_nan_inf_filter=False,
         logging_steps=1,
-        eval_on_start=eval_on_start,
+        eval_on_start=bool(lessons.dev),
         eval_strategy="no",
         save_strategy="no",
         report_to="none",

@@ -78,8 +78,8 @@ def compare_totals(
 ) -> Estimate:
     """Compare a corpus metric by a paired bootstrap: computed anew for each resample, never averaged over items.
 
-    A row of `base` and `tuned` holds what one item adds to the totals; `values` turns rows of totals into the metric. The
-    same items are drawn for both systems.
+    A row of `base` and `tuned` holds what one item adds to the totals; `values` turns rows of
+    totals into the metric. The same items are drawn for both systems.
     """
     columns = base.shape[1]
     rows = np.hstack([base, tuned])
@@ -140,35 +140,32 @@ def items_needed(estimate: Estimate, items: int, openings: int) -> int | None:
 
 
 def judge(estimate: Estimate, items: int, earlier_p_values: tuple[float, ...]) -> Judgement:
-    """Apply the rule: better needs an interval above zero and a corrected p below 0.05, worse an interval below zero."""
+    """Apply the rule: better needs an interval above zero and a corrected p below 0.05.
+
+    Worse needs an interval below zero. Under 20 items, and in all other cases, nothing can be told.
+    """
+    openings = len(earlier_p_values) + 1
     adjusted = holm(estimate.p_value, earlier_p_values)
-    interval = f"the 95 % interval of the gain, {_points(estimate.low)} to {_points(estimate.high)} points,"
+    low, high = (f"{100 * end:+.1f}" for end in (estimate.low, estimate.high))
+    interval = f"The 95 % interval of the gain, {low} to {high} points,"
+    verdict = Verdict.CANNOT_TELL
     if items < FEWEST_ITEMS:
-        verdict, reason = (
-            Verdict.CANNOT_TELL,
-            f"{items} test items are too few for any verdict; {FEWEST_ITEMS} are needed.",
-        )
+        reason = f"{items} test items are too few for any verdict; {FEWEST_ITEMS} are needed."
     elif estimate.high < 0:
-        verdict, reason = Verdict.WORSE, f"{interval} lies below zero."
-    elif estimate.low > 0 and adjusted < ALPHA:
-        verdict, reason = (
-            Verdict.BETTER,
-            f"{interval} lies above zero, and the corrected p-value is {adjusted:.2g}.",
-        )
-    elif estimate.low > 0:
-        verdict = Verdict.CANNOT_TELL
-        reason = (
-            f"{interval} lies above zero, but this test set has been opened {len(earlier_p_values) + 1} times: the "
-            f"corrected p-value is {adjusted:.2g}."
-        )
+        verdict = Verdict.WORSE
+        reason = f"{interval} lies below zero."
+    elif estimate.low <= 0:
+        reason = f"{interval} includes zero."
+    elif adjusted < ALPHA:
+        verdict = Verdict.BETTER
+        reason = f"{interval} lies above zero, and the corrected p-value is {adjusted:.2g}."
     else:
-        verdict, reason = Verdict.CANNOT_TELL, f"{interval} includes zero."
-    more = (
-        items_needed(estimate, items, len(earlier_p_values) + 1)
-        if verdict is Verdict.CANNOT_TELL
-        else None
-    )
-    return Judgement(verdict, reason[0].upper() + reason[1:], adjusted, more)
+        reason = (
+            f"{interval} lies above zero, but the p-value, corrected for {openings} openings of "
+            f"this test set, is {adjusted:.2g}."
+        )
+    more = items_needed(estimate, items, openings) if verdict is Verdict.CANNOT_TELL else None
+    return Judgement(verdict, reason, adjusted, more)
 
 
 def _resampled_totals(rows: Numbers, seed: int) -> Numbers:
@@ -182,7 +179,3 @@ def _resampled_totals(rows: Numbers, seed: int) -> Numbers:
         drawn = chance.integers(0, n, (count, n)) + n * np.arange(count)[:, None]
         parts.append(np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n) @ rows)
     return np.concatenate(parts)
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"

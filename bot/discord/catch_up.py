@@ -7,7 +7,7 @@ Replies are heard before reactions, and a ❌ before a ✅: words say more than 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -18,7 +18,7 @@ from bot.discord.gates import Spot
 from bot.discord.host import Host
 from bot.discord.messages import Messages
 from bot.discord.people import NAME, fetch_person, known_channel, number_of, place_of
-from bot.discord.sending import insist, translated
+from bot.discord.sending import history, insist, translated
 from bot.surface import DECISIONS, MessageGone, PlaceGone
 from storage import approvals, events, inbox, runs
 from storage.models import Approval, Cursor, Delivery, Event, Run
@@ -77,14 +77,21 @@ class CatchUp:
         self._whole = self._was_whole
 
     async def read(self) -> None:
-        """Read what was missed since the last session and act on it; where Discord does not answer, try again."""
+        """Read what was missed since the last session and act on it."""
         async with self._one_at_a_time:
-            gaps, self._whole, self._was_whole, wait_s = self._gaps, False, False, 1.0
-            while not await self._read_all():
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            gaps, self._whole, self._was_whole = self._gaps, False, False
+            await _until_answered(self._read_all)
             self._whole = gaps == self._gaps
             await self.note()
+
+    async def read_below(self, message: discord.Message, approval: Approval) -> None:
+        """Count the answers below a question that was found again after a crash, after the words said meanwhile."""
+        async with self._one_at_a_time:
+
+            async def count() -> bool:
+                return all(await _side_by_side([self._count(message, approval)]))
+
+            await _until_answered(count)
 
     async def note(self) -> None:
         """Note how far we have heard, so that a later start knows from where to read."""
@@ -101,7 +108,7 @@ class CatchUp:
             await asyncio.sleep(NOTED_EVERY_S)
             await self.note()
 
-    async def count_reactions(self, message: discord.Message, approval: Approval) -> None:
+    async def _count(self, message: discord.Message, approval: Approval) -> None:
         """Count the ✅ and ❌ below a question, of both kinds, as answers."""
         run = await self.host.app.services.db.read(runs.get, approval.run_id)
         given = {str(reaction.emoji): reaction for reaction in message.reactions}
@@ -120,11 +127,13 @@ class CatchUp:
         after = await self.host.app.services.db.read(_since, NAME)
         places = await self._places(after)
         heard = await _side_by_side(self._read_place(p, since) for p, since in places.items())
+        unheard = {place_of(place) for place, ok in zip(places, heard, strict=True) if not ok}
         asked = await self.host.app.services.db.read(_open_questions)
-        counted = await _side_by_side(self._read_reactions(question) for question in asked)
+        due = [question for question in asked if question.delivery.place not in unheard]
+        counted = await _side_by_side(self._read_reactions(question) for question in due)
         await self.host.app.desk.work_off()
         log.info("caught up: %d places, %d open questions", len(places), len(asked))
-        return heard and counted
+        return all([*heard, *counted])
 
     # --- messages
 
@@ -156,15 +165,13 @@ class CatchUp:
                 channel = await insist(lambda: known_channel(self.host, channel_id))
                 if not isinstance(channel, discord.abc.Messageable):
                     return
-                async for message in channel.history(
-                    limit=MESSAGES_READ, after=discord.Object(since), oldest_first=True
-                ):
+                async for message in history(channel, after=since, limit=MESSAGES_READ):
                     last, count = message.id, count + 1
                     await self.messages.hear(message, live=False)
         except (PlaceGone, MessageGone) as error:
             log.info("%s is not read: %s", place_of(channel_id), error)
             return
-        if count == MESSAGES_READ:
+        if count >= MESSAGES_READ:
             log.warning("%s: only the first %d messages were read", place_of(channel_id), count)
         if last > since:
             self._newest = max(self._newest, last)
@@ -192,7 +199,7 @@ class CatchUp:
                 events.move_to, asked.approval.run_id, asked.run.home
             )
         else:
-            await self.count_reactions(message, asked.approval)
+            await self._count(message, asked.approval)
 
 
 async def _people_behind(reaction: discord.Reaction) -> list[int]:
@@ -201,14 +208,26 @@ async def _people_behind(reaction: discord.Reaction) -> list[int]:
         return []
     found: dict[int, None] = {}
     for kind in KINDS:
-        async for user in reaction.users(type=kind, limit=None):
+
+        async def behind(kind: discord.ReactionType = kind) -> list[discord.User | discord.Member]:
+            return [user async for user in reaction.users(type=kind)]
+
+        for user in await insist(behind):
             if not user.bot:
                 found.setdefault(user.id)
     return list(found)
 
 
-async def _side_by_side(work: Iterable[Awaitable[None]]) -> bool:
-    """Do all of it, a few at once; False when Discord did not answer somewhere. One part holds no other up."""
+async def _until_answered(part: Callable[[], Awaitable[bool]]) -> None:
+    """Do something again, ever more patiently, until Discord has answered all of it."""
+    wait_s = 1.0
+    while not await part():
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+async def _side_by_side(work: Iterable[Awaitable[None]]) -> list[bool]:
+    """Do all of it, a few at once, and tell for each part whether Discord has answered. None holds another up."""
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(part: Awaitable[None]) -> bool:
@@ -222,7 +241,7 @@ async def _side_by_side(work: Iterable[Awaitable[None]]) -> bool:
                 log.exception("part of a catch-up failed")
             return True
 
-    return all(await asyncio.gather(*(one(part) for part in work)))
+    return list(await asyncio.gather(*(one(part) for part in work)))
 
 
 def _since(session: Session, name: str) -> int | None:

@@ -126,7 +126,7 @@ class TunewrightClient(Host):
     async def _count_reactions(self, message: discord.Message, question: Question) -> None:
         approval = await self.app.services.db.read(approvals.get, question.approval_id)
         if approval is not None:
-            await self.catch_up.count_reactions(message, approval)
+            await self.catch_up.read_below(message, approval)
 
     async def _register_commands(self) -> None:
         """Tell Discord our commands, where they are not those that it was told last."""
@@ -171,9 +171,17 @@ async def _connect(app: App, token: str, *, message_content: bool) -> None:
 
     Raises: CannotConnect. discord.PrivilegedIntentsRequired: of all refusals the one we can do something about.
     """
+    client = TunewrightClient(app, message_content=message_content)
+    life = asyncio.create_task(client.start(token), name="connection to Discord")
     try:
-        async with TunewrightClient(app, message_content=message_content) as client:
-            await client.start(token)
+        await asyncio.wait({life})
+    finally:
+        # closed first: on Python 3.11 a cancellation alone can get lost in discord.py's wait_for
+        await client.close()
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
+    try:
+        life.result()
     except discord.PrivilegedIntentsRequired:
         raise
     except discord.LoginFailure as error:

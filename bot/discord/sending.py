@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 TRIES = 4
 REPEATED_BY_THE_LIBRARY = frozenset({500, 502, 504, 524})
 NONCE_CHARS = 25
+PAGE = 100
 LOOK_BACK = 1000
 """Messages of a place that are looked through for one of ours."""
 
@@ -139,17 +140,36 @@ async def say(client: discord.Client, place: int, sentence: Sentence) -> None:
         log.warning("nobody was told “%s”: %s", sentence.text, error)
 
 
-async def own_messages(
-    client: discord.Client, channel: discord.PartialMessageable, after: int | None = None
+async def history(
+    channel: discord.abc.Messageable, *, after: int | None, limit: int
 ) -> AsyncIterator[discord.Message]:
-    """Yield our messages of a place, newest first, or those after a message, oldest first.
+    """Yield the messages of a place, newest first; those after a message, where one is given, oldest first."""
+    read, last = 0, None if after is None else discord.Object(after)
+    forward = after is not None
+    while read < limit:
 
-    Without the right to read the history there are none.
-    """
-    since = None if after is None else discord.Object(after)
-    history = channel.history(limit=LOOK_BACK, after=since, oldest_first=after is not None)
+        async def page(last: discord.Object | None = last) -> list[discord.Message]:
+            if forward:
+                found = channel.history(limit=PAGE, after=last, oldest_first=True)
+            else:
+                found = channel.history(limit=PAGE, before=last)
+            return [message async for message in found]
+
+        messages = await insist(page)
+        for message in messages:
+            yield message
+        read += len(messages)
+        if len(messages) < PAGE:
+            return
+        last = discord.Object(messages[-1].id)
+
+
+async def own_messages(
+    client: discord.Client, channel: discord.abc.Messageable, after: int | None = None
+) -> AsyncIterator[discord.Message]:
+    """Yield our messages of a place, in the order of `history`. Without the right to read it there are none."""
     try:
-        async for message in history:
+        async for message in history(channel, after=after, limit=LOOK_BACK):
             if client.user is not None and message.author.id == client.user.id:
                 yield message
     except discord.Forbidden as error:

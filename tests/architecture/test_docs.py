@@ -20,7 +20,17 @@ from configs import schema, shape
 from configs.read import SHORT_NAMES
 from storage import models
 from storage.models import TRANSITIONS, Phase
-from tests.architecture.pages import PAGES, ROOT, coded, fences, name_of, page, section, table_rows
+from tests.architecture.pages import (
+    PAGES,
+    ROOT,
+    coded,
+    fences,
+    name_of,
+    page,
+    prose,
+    section,
+    table_rows,
+)
 
 
 def shell_lines() -> list[tuple[str, str]]:
@@ -174,8 +184,8 @@ def test_every_slash_command_is_told_with_its_options():
 
     assert told == there
     assert in_readme == there
-    assert MENU_NAME in page("docs/discord.md")
-    assert MENU_NAME in page("README.md")
+    for name in ("README.md", "docs/discord.md"):
+        assert MENU_NAME in prose(page(name))
 
 
 def test_the_permissions_add_up_to_the_number_in_every_invitation():

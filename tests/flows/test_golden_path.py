@@ -379,3 +379,17 @@ async def test_two_people_queue_fairly_for_one_slot(tmp_path):
         order = {m["footer"].split()[1]: m["body"] for m in queued}
         assert order["#3"].startswith("Number 1 in line")
         assert order["#2"].startswith("Number 2 in line")
+
+
+async def test_damaged_checkpoints_are_made_anew_and_the_run_goes_on(tmp_path):
+    async with open_house(tmp_path) as house:
+        await house.start()
+    (tmp_path / "data" / "checkpoints.sqlite").write_bytes(b"not a database" * 1000)
+
+    async with open_house(tmp_path) as house:
+        await house.app.catch_up()
+        await house.settle()
+        await house.answer(Decision.APPROVE)
+        await house.answer(Decision.APPROVE)
+
+        assert (await house.run()).phase is Phase.DELIVERED

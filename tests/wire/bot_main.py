@@ -24,6 +24,8 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
     )
+    for chatty in ("apscheduler", "aiosqlite"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     launcher = StubLauncher(script=json.loads(os.environ.get("STUB_SCRIPT", "{}")))
     try:
         asyncio.run(serve(settings, launcher=launcher))

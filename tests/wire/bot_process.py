@@ -1,10 +1,11 @@
 """The bot process in a test's hands: started, killed, started again on the same data folder."""
 
 import asyncio
+import atexit
+import functools
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.wire.server import WireServer
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.wire.zygote import Zygote, exit_file
 
 
 class BotProcess:
@@ -31,30 +31,22 @@ class BotProcess:
         data_dir: Path,
         *,
         script: Mapping[str, str] | None = None,
-        settings: Mapping[str, object] | None = None,
-        module: str = "tests.wire.bot_main",
-        arguments: tuple[str, ...] = (),
     ) -> None:
         self.server = server
+        self.pid: int | None = None
         self.log_path = data_dir / "bot.log"
-        self._command = (sys.executable, "-m", module, *arguments)
-        wanted = {
-            "schedule.poll_interval_s": 0.1,
-            "schedule.sweep_interval_s": 0.5,
-            "discord.edit_interval_s": 0,
-            "downloads.port": 0,
-        } | dict(settings or {})
         self._env = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
             "MPLBACKEND": "Agg",
             "LANGSMITH_TRACING": "false",
             "TUNEWRIGHT_DATA_DIR": str(data_dir / "data"),
             "STUB_SCRIPT": json.dumps(dict(script or {})),
             **server.env(),
-            **{f"TUNEWRIGHT__{k.replace('.', '__').upper()}": str(v) for k, v in wanted.items()},
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self.configure("schedule.poll_interval_s", 0.1)
+        self.configure("schedule.sweep_interval_s", 0.5)
+        self.configure("discord.edit_interval_s", 0)
+        self.configure("downloads.port", 0)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -72,23 +64,19 @@ class BotProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        return self.pid is not None and not exit_file(self.log_path, self.pid).exists()
 
     def log(self) -> str:
         return self.log_path.read_text() if self.log_path.exists() else ""
 
+    def configure(self, setting: str, value: object) -> None:
+        """Change a setting for the next start: `configure("schedule.poll_interval_s", 0.1)`."""
+        self._env[f"TUNEWRIGHT__{setting.replace('.', '__').upper()}"] = str(value)
+
     async def start(self, *, wait: bool = True) -> float:
         """Start the process and wait until it hears commands; return how long that took."""
         begun_s = time.monotonic()
-        with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, env=self._env, stdout=log, stderr=log, cwd=ROOT
-            )
+        self.pid = await asyncio.to_thread(_zygote().fork, self._env, self.log_path)
         if wait:
             await self.connected()
         return time.monotonic() - begun_s
@@ -106,18 +94,26 @@ class BotProcess:
 
     async def kill(self) -> None:
         """End it as a power cut would."""
-        if self._process is not None and self.alive:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+        if self.pid is not None and self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+            await self.ended()
             await self.server.until(lambda: not self.server.gateway.connected)
 
     async def stop(self) -> int:
         """Ask it to end, and return its exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGTERM)
         return await self.ended()
 
     async def ended(self, timeout_s: float = 20.0) -> int:
         """Wait for its end, and return its exit code."""
-        assert self._process is not None
-        return await asyncio.wait_for(self._process.wait(), timeout_s)
+        assert self.pid is not None
+        await self.server.until(lambda: not self.alive, timeout_s, "the bot to end", poll_s=0.02)
+        return int(exit_file(self.log_path, self.pid).read_text().split()[0])
+
+
+@functools.cache
+def _zygote() -> Zygote:
+    made = Zygote()
+    atexit.register(made.close)
+    return made

@@ -56,9 +56,11 @@ async def bot_in_process(
     with pointed_at(server):  # restores what run_discord sets
         async with open_app(settings, launcher=StubLauncher()) as app, run_app(app):
             life = asyncio.create_task(run_discord(app))
-            await server.until(
-                lambda: (server.world.commands[None] and app.surfaces) or life.done()
-            )
-            yield InProcess(app, server, life)
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
+            try:
+                await server.until(
+                    lambda: (server.world.commands[None] and app.surfaces) or life.done()
+                )
+                yield InProcess(app, server, life)
+            finally:
+                life.cancel()
+                await asyncio.gather(life, return_exceptions=True)

@@ -9,7 +9,6 @@ import pytest
 
 from bot.discord import interactions
 from storage import inbox, runs
-from storage.models import Phase
 from tests.wire.in_process import InProcess, bot_in_process
 from tests.wire.model import Event
 from tests.wire.people import Asked
@@ -183,7 +182,7 @@ async def test_who_may_start_is_a_role(wire: WireServer, tmp_path: Path) -> None
 
 async def test_who_may_answer_beside_the_owner_is_a_role(wire: WireServer, tmp_path: Path) -> None:
     ben, role = wire.person("ben"), wire.role("reviewers")
-    async with bot_in_process(wire, tmp_path, guild={"approver_role_id": str(role.id)}) as bot:
+    async with bot_in_process(wire, tmp_path, guild={"approver_role_id": str(role.id)}):
         await start(wire)
         thread = await thread_of_run(wire)
         question = await thread.question(PLAN)
@@ -198,7 +197,7 @@ async def test_who_may_answer_beside_the_owner_is_a_role(wire: WireServer, tmp_p
         await ben.unreact(question, "✅")
         await ben.react(question, "✅")
         await thread.answered(question, "Approved by Ben")
-        assert (await bot.app.services.db.read(runs.get, 1)).phase is not Phase.APPROVING
+        await thread.question("Verdict")
 
 
 async def test_a_file_that_is_too_large_is_refused_before_it_is_fetched(

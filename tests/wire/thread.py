@@ -67,7 +67,8 @@ class Thread:
             await person.react(await self.question(title), "✅")
 
 
-PLAN, RESULT, DELIVERED = "The plan", "(BETTER|WORSE|CANNOT TELL|Result)", "Your adapter is ready"
+PLAN, VERDICT, DELIVERED = "The plan", "Verdict", "Your adapter is ready"
+"""How the titles of the cards begin that every run comes to."""
 
 
 def title_of(message: Message) -> str:

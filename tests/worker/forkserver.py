@@ -1,7 +1,7 @@
 """A process that has imported the training stack once and runs every job in a fork of itself, with a fault if asked.
 
-    python -m tests.worker.forkserver         reads lines of {"job": DIR, "fault": {NAME: VALUE}} or {"build": DIR}
-                                              answers each with the exit status of the fork
+    python -m tests.worker.forkserver     reads lines of {"job": DIR, "fault": {NAME: VALUE}}
+                                          or {"build": DIR}; answers each with the fork's status
 
 A fork runs the worker's real `main`, or saves the tiny model. No tensor is touched before the fork: OpenMP does not survive one.
 """
@@ -192,7 +192,7 @@ def _score_everything(_job: Path, _value: object) -> None:
 def _micro_batch(_job: Path, rows: int) -> None:
     from agents.worker import sft
 
-    sft.MICRO_BATCH = rows
+    sft.MICRO_BATCH = {"cpu": rows}
 
 
 def _before_step_end(step: int, act: Callable[[], None]) -> None:

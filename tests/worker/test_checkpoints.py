@@ -94,6 +94,14 @@ def test_a_file_that_the_manifest_does_not_know_spoils_the_checkpoint(tmp_path: 
     assert verified(tmp_path, "t") == []
 
 
+def test_a_manifest_that_was_edited_does_not_count(tmp_path: Path) -> None:
+    path = save(tmp_path, 10).folder / "MANIFEST.json"
+    path.write_text(path.read_text().replace('"dev_loss": 1.0', '"dev_loss": 0.1'))
+
+    assert '"dev_loss": 0.1' in path.read_text()
+    assert verified(tmp_path, "t") == []
+
+
 def test_a_checkpoint_of_another_training_is_deleted(tmp_path: Path) -> None:
     saved = save(tmp_path, 10)
 

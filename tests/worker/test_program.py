@@ -64,7 +64,8 @@ def test_a_second_process_leaves_the_first_alone(tmp_path: Path) -> None:
     with (job / "worker.lock").open("w") as lock:
         lock.write("1234\n")
         lock.flush()
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Shared, so that only a worker that wants the folder for itself is kept out.
+        fcntl.flock(lock, fcntl.LOCK_SH)
         ended = start(job)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -275,9 +275,12 @@ def test_cancel_leaves_at_the_next_step_with_nothing(
     assert not (job / "artifacts").exists()
 
 
-@pytest.mark.parametrize("fault", ["nan_loss_at_step", "infinite_gradient_at_step"])
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [("nan_loss_at_step", "the loss"), ("infinite_gradient_at_step", "the gradient")],
+)
 def test_a_number_that_is_not_finite_ends_the_training_and_keeps_what_was_good(
-    worker: ForkServer, tiny: Path, tmp_path: Path, fault: str
+    worker: ForkServer, tiny: Path, tmp_path: Path, fault: str, what: str
 ) -> None:
     job = open_job(tmp_path / "job", train_spec(tiny, tmp_path))
 
@@ -287,7 +290,7 @@ def test_a_number_that_is_not_finite_ends_the_training_and_keeps_what_was_good(
     assert result.outcome is JobOutcome.FAILED
     assert result.error is not None
     assert (result.error.code, result.error.for_person) == ("non_finite_loss", True)
-    assert "step 8" in result.error.message
+    assert f"step 8: {what} became" in result.error.message
     assert "0.002" in result.error.message
     payload = trained(result)
     assert payload.best_step == 4

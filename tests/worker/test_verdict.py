@@ -77,7 +77,9 @@ def test_the_interval_of_paired_proportions_covers_the_truth() -> None:
         low, high = bonett_price(int(gained), int(lost), n)
         return low <= gain <= high
 
-    assert 0.93 <= np.mean([covers(100) for _ in range(2000)]) <= 0.98
+    # Without the two items that Bonett and Price add, 25 items cover the truth in 90 % of cases only.
+    assert 0.94 <= np.mean([covers(25) for _ in range(2000)]) <= 0.99
+    assert 0.94 <= np.mean([covers(200) for _ in range(2000)]) <= 0.97
 
 
 def test_no_true_gain_in_five_iterations_is_seldom_called_better() -> None:
@@ -173,9 +175,16 @@ def test_an_old_test_set_needs_stronger_evidence() -> None:
     assert once.verdict is Verdict.BETTER
     assert often.verdict is Verdict.CANNOT_TELL
     assert often.adjusted_p_value == pytest.approx(0.09)
-    assert "opened 3 times" in often.reason
+    assert "corrected for 3 openings" in often.reason
     assert often.more_items_needed is not None
     assert often.more_items_needed > 200
+
+
+def test_a_small_p_value_without_an_interval_above_zero_tells_nothing() -> None:
+    judgement = judge(estimate(0.1, -0.01, 0.2, 0.001), 200, ())
+
+    assert judgement.verdict is Verdict.CANNOT_TELL
+    assert "-1.0 to +20.0 points, includes zero" in judgement.reason
 
 
 def test_too_few_items_allow_no_verdict_however_clear() -> None:

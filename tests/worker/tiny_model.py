@@ -1,4 +1,4 @@
-"""A random two-layer Llama with a byte-level tokenizer, rows, and the jobs that use them: seconds instead of minutes."""
+"""A random two-layer Llama, rows, and the jobs that use them: seconds instead of minutes."""
 
 # ruff: noqa: PLC0415  # tests that only write jobs need no torch
 

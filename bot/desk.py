@@ -75,7 +75,12 @@ class Desk:
         """Carry out every wish that has not had its effect yet."""
         async with self._busy:
             for row in await self.services.db.read(inbox.waiting):
-                await self._carry_out(row)
+                if row.kind != START:
+                    continue
+                try:
+                    await self._carry_out(row)
+                except Exception:
+                    log.exception("wish %s is tried again later", row.key)
 
     async def _carry_out(self, row: Inbox) -> None:
         assert row.id is not None

@@ -3,8 +3,11 @@
 What is due stands in rows; this file only says how often somebody looks. The memory store is enough for that.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlmodel import Session
@@ -32,10 +35,19 @@ def schedule(
     scheduler = AsyncIOScheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    scheduler.add_job(dispatcher.look, "interval", seconds=interval.poll_interval_s)
-    scheduler.add_job(sweep, "interval", seconds=interval.sweep_interval_s, args=[services])
-    scheduler.add_job(work_off, "interval", seconds=interval.sweep_interval_s)
+    for work, seconds in (
+        (dispatcher.look, interval.poll_interval_s),
+        (partial(sweep, services), interval.sweep_interval_s),
+        (work_off, interval.sweep_interval_s),
+    ):
+        scheduler.add_job(_until_shutdown, "interval", seconds=seconds, args=[work])
     return scheduler
+
+
+async def _until_shutdown(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it; being cut short by the end of the process is no error, and the next start does it again."""
+    with suppress(asyncio.CancelledError):
+        await work()
 
 
 async def sweep(services: Services) -> None:

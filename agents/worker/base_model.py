@@ -39,11 +39,8 @@ class BaseFolder:
     sha256: str
     """Of the weights: of the one file, or of the sorted list of names and digests of several."""
     hub_id: str | None
-
-    @property
-    def public_name(self) -> str:
-        """What an adapter says it belongs to: never a path of this machine."""
-        return self.hub_id or self.path.name
+    public_name: str
+    """What an adapter says it belongs to: never a path of this machine."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,9 @@ class LoadedBase:
     @property
     def context_tokens(self) -> int:
         """Longest text the model was made for."""
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        config = self.model.config.get_text_config()
+        # The few architectures without a limit of their own still have a tokenizer that names one.
+        return int(getattr(config, "max_position_embeddings", self.tokenizer.model_max_length))
 
 
 def resolve(ref: ModelRef, reporter: Reporter) -> BaseFolder:
@@ -80,7 +79,8 @@ def resolve(ref: ModelRef, reporter: Reporter) -> BaseFolder:
     else:
         path, hub_id = Path(where).expanduser().resolve(), None
     _check(ref, path)
-    return BaseFolder(ref.name, path, weights_sha256(path), hub_id)
+    own_name = path.name if kind == "folder" else ref.name
+    return BaseFolder(ref.name, path, weights_sha256(path), hub_id, hub_id or own_name)
 
 
 def load(folder: BaseFolder) -> LoadedBase:

@@ -32,6 +32,7 @@ GUILDS_WITHIN_S = 0.5
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 300.0
 """Between two connections. Each costs one of 1000 a day, after which Discord resets the token."""
 STABLE_AFTER_S = 600.0
+GOODBYE_S = 1.0
 
 REFUSED = {
     4004: "Discord does not accept the bot token. Press Reset Token on the Bot page of the developer portal "
@@ -176,7 +177,9 @@ async def _connect(app: App, token: str, *, message_content: bool) -> None:
     try:
         await asyncio.wait({life})
     finally:
-        # closed first: on Python 3.11 a cancellation alone can get lost in discord.py's wait_for
+        # twice: on Python 3.11 a cancellation can get lost in discord.py's wait_for, but not once the client is closed
+        life.cancel()
+        await asyncio.wait({life}, timeout=GOODBYE_S)
         await client.close()
         life.cancel()
         await asyncio.gather(life, return_exceptions=True)

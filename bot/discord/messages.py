@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 HEARD = frozenset({discord.MessageType.default, discord.MessageType.reply})
 SEEN = "👀"
+MESSAGE = "message"
+"""Kind of the inbox rows of messages that are not wishes."""
 NO_WORDS = (
     "I cannot read replies here that do not mention me. Mention me in your reply, "
     "or ask who runs this bot to switch on its message content intent."
@@ -75,9 +77,17 @@ class Messages:
         elif not message.content and not message.attachments:
             await self._tell(message, NO_WORDS)
         else:
-            spot = Spot(message.channel.id, message.id, is_reply=True)
-            await self.host.gates.reply(question, person, self._words(message), spot)
+            await self._reply(message, person, question)
         await self._note(message)
+
+    async def _reply(self, message: discord.Message, person: Person, question: Approval) -> None:
+        """Answer a question in words; after a crash in between, the same question and not the one that came after it."""
+        db, now = self.host.app.services.db, self.host.app.services.clock.now()
+        bound = await db.write(_bind, _key(message), question.id, now)
+        approval = await db.read(approvals.get, bound)
+        if approval is not None:
+            spot = Spot(message.channel.id, message.id, is_reply=True)
+            await self.host.gates.reply(approval, person, self._words(message), spot)
 
     # --- wishes
 
@@ -178,7 +188,7 @@ class Messages:
     # --- remembering
 
     async def _is_done(self, message: discord.Message) -> bool:
-        return await self.host.app.services.db.read(_is_kept, _key(message))
+        return await self.host.app.services.db.read(_is_done, _key(message))
 
     async def _note(self, message: discord.Message) -> None:
         services = self.host.app.services
@@ -193,12 +203,19 @@ def _key(message: discord.Message) -> str:
     return f"discord:message:{message.id}"
 
 
-def _is_kept(session: Session, key: str) -> bool:
-    return session.exec(select(Inbox).where(Inbox.key == key)).first() is not None
+def _is_done(session: Session, key: str) -> bool:
+    row = session.exec(select(Inbox).where(Inbox.key == key)).first()
+    return row is not None and (row.kind != MESSAGE or row.state is not InboxState.RECEIVED)
+
+
+def _bind(session: Session, key: str, approval_id: int | None, now: datetime) -> int:
+    """Note which question a message answers, before it does; return the question noted first."""
+    row, _new = inbox.receive(session, key, MESSAGE, {"approval_id": approval_id}, now)
+    return int(row.payload["approval_id"])
 
 
 def _note_done(session: Session, key: str, now: datetime) -> None:
-    row, _new = inbox.receive(session, key, "message", {}, now)
+    row, _new = inbox.receive(session, key, MESSAGE, {}, now)
     assert row.id is not None
     if row.state is InboxState.RECEIVED:
         inbox.finish(session, row.id, InboxState.DONE, now, outcome="")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import simcord
@@ -15,7 +16,10 @@ from bot.surface import Person
 from configs.schema import DiscordSettings, ModelSettings, Settings
 from storage import approvals, runs
 from storage.models import Run
-from tests.fakes import StubLauncher
+from tests.fakes import SetClock, StubLauncher
+
+SIMCORDS_CLOCK = SetClock(datetime(2026, 1, 1, tzinfo=UTC))
+"""Simcord's ids begin then; which messages are new is judged by ids."""
 
 MODELS = dict.fromkeys(("smollm2-135m-instruct", "qwen3-0.6b", "gemma3-270m"), "folder:/nowhere")
 
@@ -79,7 +83,7 @@ async def discord_scene(data_dir: Path) -> AsyncIterator[Scene]:
         discord=DiscordSettings(edit_interval_s=0),
         models=ModelSettings(catalogue=MODELS),
     )
-    async with open_app(settings, launcher=launcher) as app:
+    async with open_app(settings, launcher=launcher, clock=SIMCORDS_CLOCK) as app:
         client = TunewrightClient(app, message_content=True)
         # not simcord.run: a fixture's end runs in another context than its beginning
         env = simcord.Env(client)

@@ -189,6 +189,27 @@ async def test_a_mention_in_the_thread_answers_the_only_question(scene: Scene) -
     assert (approval.decision, approval.comment) == (Decision.REVISE, "2 epochs please")
 
 
+async def test_words_heard_again_after_a_crash_do_not_answer_the_next_question(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(message: discord.Message) -> None:
+        """Killed before it was noted that the message has been dealt with."""
+
+    me = scene.client.user
+    assert me is not None
+    monkeypatch.setattr(scene.client.messages, "_note", never)
+    await scene.ada.send(scene.channel.threads[0], f"{me.mention} 2 epochs")
+    await scene.on()
+    assert len(card(scene, "The plan, version 2").components) == 1
+
+    await scene.restart()
+    await scene.on()
+
+    assert len(await scene.open_questions()) == 1
+    assert len(card(scene, "The plan, version 2").components) == 1
+    assert said(scene) == []
+
+
 async def test_talk_in_the_thread_answers_nothing(scene: Scene) -> None:
     await scene.ada.send(scene.channel.threads[0], "yes")
     await scene.ada.send(scene.channel.threads[0], "nice rows!", reply_to=card(scene, "Your data"))

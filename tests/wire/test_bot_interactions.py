@@ -162,6 +162,7 @@ async def test_events_that_come_twice_have_one_effect(wire: WireServer, tmp_path
         answer = await asked.answer()
 
         assert "pauses" in answer.content
+        assert len(wire.requests("POST", CALLBACK)) == len(wire.world.interactions)
         assert len(wire.threads()) == 1
         said = [m.content for m in wire.messages(thread.place) if m.content and not m.embeds]
         assert said == ["2 epochs"]

@@ -42,7 +42,7 @@ class Thread:
         """Wait for a card."""
         return await self.server.until(lambda: self.find(title), timeout_s, f"a card “{title}”")
 
-    async def question(self, title: str) -> Message:
+    async def question(self, title: str, timeout_s: float = 15.0) -> Message:
         """Wait for a card that asks, with its reactions."""
 
         def asking() -> Message | None:
@@ -50,7 +50,7 @@ class Thread:
             ready = found and found.components and {"✅", "❌"} <= set(found.reactions)
             return found if ready else None
 
-        return await self.server.until(asking, 15.0, f"a question “{title}”")
+        return await self.server.until(asking, timeout_s, f"a question “{title}”")
 
     async def answered(self, message: Message, *words: str) -> None:
         """Wait until a question shows its answer and has no buttons any more."""

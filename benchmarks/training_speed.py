@@ -148,7 +148,7 @@ def _train_plainly(order: dict[str, Any]) -> None:
             max_steps=recipe.max_steps,
             learning_rate=recipe.learning_rate,
             max_length=recipe.max_length_tokens,
-            lr_scheduler_type="cosine",
+            lr_scheduler_type="constant",
             bf16=False,
             activation_checkpointing=False,
             use_cpu=True,

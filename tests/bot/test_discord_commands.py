@@ -53,8 +53,9 @@ async def test_status_tells_phase_question_and_thread(scene: Scene) -> None:
 async def test_status_tells_the_place_in_line(scene: Scene) -> None:
     scene.launcher.script["run1-i1-measure-a1"] = "hang"
     await scene.run(goal="first")
+    await scene.on()
     await scene.run(owner=scene.ben, goal="second")
-    await scene.on(3)
+    await scene.on()
 
     text = private(await scene.ben.slash(scene.channel, "finetune status", run=2))
 

@@ -6,12 +6,15 @@ import functools
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.wire.model import Message
 from tests.wire.server import WireServer
 from tests.wire.zygote import Zygote, exit_file
 
@@ -35,11 +38,12 @@ class BotProcess:
         self.server = server
         self.pid: int | None = None
         self.log_path = data_dir / "bot.log"
+        self.data_dir = data_dir / "data"
         self._env = {
             "PATH": os.environ["PATH"],
             "MPLBACKEND": "Agg",
             "LANGSMITH_TRACING": "false",
-            "TUNEWRIGHT_DATA_DIR": str(data_dir / "data"),
+            "TUNEWRIGHT_DATA_DIR": str(self.data_dir),
             "STUB_SCRIPT": json.dumps(dict(script or {})),
             **server.env(),
         }
@@ -68,6 +72,19 @@ class BotProcess:
 
     def log(self) -> str:
         return self.log_path.read_text() if self.log_path.exists() else ""
+
+    async def recorded(self, message: Message) -> None:
+        """Wait until the bot has noted that it sent a message."""
+
+        def noted() -> bool:
+            uri = f"file:{self.data_dir / 'tunewright.sqlite'}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as rows:
+                found = rows.execute(
+                    "SELECT 1 FROM delivery WHERE message_id = ?", (str(message.id),)
+                )
+                return found.fetchone() is not None
+
+        await self.server.until(noted, what="the message to be recorded", poll_s=0.05)
 
     def configure(self, setting: str, value: object) -> None:
         """Change a setting for the next start: `configure("schedule.poll_interval_s", 0.1)`."""

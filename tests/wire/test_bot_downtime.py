@@ -20,10 +20,13 @@ async def bot(wire: WireServer, tmp_path: Path) -> AsyncIterator[BotProcess]:
         yield process
 
 
-async def at_the_plan(server: WireServer) -> tuple[Thread, Message]:
-    await (await server.person("ada").slash("finetune start", dataset=CSV, task=TASK)).ack()
-    thread = await thread_of_run(server)
-    return thread, await thread.question(PLAN)
+async def at_the_plan(bot: BotProcess) -> tuple[Thread, Message]:
+    ada = bot.server.person("ada")
+    await (await ada.slash("finetune start", dataset=CSV, task=TASK)).ack()
+    thread = await thread_of_run(bot.server)
+    plan = await thread.question(PLAN)
+    await bot.recorded(plan)
+    return thread, plan
 
 
 def no_message_twice(thread: Thread) -> bool:
@@ -34,7 +37,7 @@ def no_message_twice(thread: Thread) -> bool:
 @pytest.mark.parametrize("burst", [False, True], ids=["normal", "super"])
 async def test_a_yes_given_while_the_bot_was_down_counts(bot: BotProcess, burst: bool) -> None:
     ada, ben = bot.server.person("ada"), bot.server.person("ben")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ben.react(plan, "❌")
@@ -50,7 +53,7 @@ async def test_a_yes_given_while_the_bot_was_down_counts(bot: BotProcess, burst:
 
 async def test_against_a_no_nothing_is_spent(bot: BotProcess) -> None:
     ada = bot.server.person("ada")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ada.react(plan, "✅")
@@ -63,7 +66,7 @@ async def test_against_a_no_nothing_is_spent(bot: BotProcess) -> None:
 
 async def test_words_count_before_signs(bot: BotProcess) -> None:
     ada = bot.server.person("ada")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ada.react(plan, "❌")
@@ -76,7 +79,7 @@ async def test_words_count_before_signs(bot: BotProcess) -> None:
 
 async def test_a_yes_taken_back_while_the_bot_was_down_does_not_count(bot: BotProcess) -> None:
     ada = bot.server.person("ada")
-    _thread, plan = await at_the_plan(bot.server)
+    _thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ada.react(plan, "✅")
@@ -90,7 +93,7 @@ async def test_a_yes_taken_back_while_the_bot_was_down_does_not_count(bot: BotPr
 
 async def test_who_left_meanwhile_has_no_say(bot: BotProcess) -> None:
     ada = bot.server.person("ada")
-    _thread, plan = await at_the_plan(bot.server)
+    _thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ada.react(plan, "✅")
@@ -110,7 +113,7 @@ async def test_a_wish_made_by_mention_while_the_bot_was_down_is_carried_out_once
     ada, ben = bot.server.person("ada"), bot.server.person("ben")
     talk = bot.server.channel("talk")
     await ada.say("hello")  # the bot has been here
-    await at_the_plan(bot.server)
+    await at_the_plan(bot)
     await bot.kill()
 
     await ben.say("for later", talk, files=[CSV])
@@ -198,7 +201,7 @@ async def test_a_yes_given_before_the_question_was_on_record_counts_after_a_cras
 
 async def test_a_question_deleted_while_the_bot_was_down_is_asked_anew(bot: BotProcess) -> None:
     ada, owner = bot.server.person("ada"), bot.server.person("owner")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await owner.delete(plan)
@@ -214,7 +217,7 @@ async def test_a_thread_deleted_while_the_bot_was_down_goes_on_in_the_channel(
     bot: BotProcess,
 ) -> None:
     ada = bot.server.person("ada")
-    thread, _plan = await at_the_plan(bot.server)
+    thread, _plan = await at_the_plan(bot)
     await bot.kill()
 
     bot.server.delete_channel(thread.place)
@@ -227,7 +230,7 @@ async def test_a_thread_deleted_while_the_bot_was_down_goes_on_in_the_channel(
 
 async def test_a_session_that_is_resumed_misses_nothing(bot: BotProcess) -> None:
     gateway, ada = bot.server.gateway, bot.server.person("ada")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
 
     gateway.reconnect()
     await bot.server.until(lambda: not gateway.connected or gateway.close_codes)
@@ -241,7 +244,7 @@ async def test_a_session_that_is_resumed_misses_nothing(bot: BotProcess) -> None
 @pytest.mark.parametrize("way", ["op 9", "reset and forgotten", "closed with 4009"])
 async def test_what_a_lost_session_missed_is_caught_up(bot: BotProcess, way: str) -> None:
     gateway, ada = bot.server.gateway, bot.server.person("ada")
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
 
     gateway.accepts_connections = False
     gateway.lose_sessions()
@@ -264,7 +267,7 @@ async def test_what_a_lost_session_missed_is_caught_up(bot: BotProcess, way: str
 
 async def test_catching_up_survives_bad_answers(bot: BotProcess) -> None:
     ada, faults = bot.server.person("ada"), bot.server.faults
-    thread, plan = await at_the_plan(bot.server)
+    thread, plan = await at_the_plan(bot)
     await bot.kill()
 
     await ada.react(plan, "✅")

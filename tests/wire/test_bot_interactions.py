@@ -1,6 +1,7 @@
 """Commands and buttons while time is short or Discord answers badly: always an answer, never two."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -85,7 +86,9 @@ async def test_a_button_is_acknowledged_first_when_counting_takes_long(
 
 
 @pytest.mark.parametrize("trouble", ["drop", "cut", "500 after", "503 after", "500 before", "429"])
-async def test_an_acknowledgement_survives_a_bad_moment(bot: InProcess, trouble: str) -> None:
+async def test_an_acknowledgement_survives_a_bad_moment(
+    bot: InProcess, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
     faults = bot.server.faults
     if trouble == "drop":
         faults.drop("POST", CALLBACK, when="after")
@@ -107,6 +110,7 @@ async def test_an_acknowledgement_survives_a_bad_moment(bot: InProcess, trouble:
     assert ack.type == MESSAGE
     assert len(private_answers(bot.server)) == 1
     assert len(heard) == 1
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
     assert len(bot.server.threads()) == 1
 
 

@@ -103,9 +103,9 @@ async def test_files_are_whole_after_a_second_try(scene: Scene) -> None:
 
 
 async def test_a_message_of_an_earlier_life_is_found_and_brought_up_to_date(scene: Scene) -> None:
+    first = await scene.surface.post(scene.home, CARD, PARCEL)
     other = replace(CARD, footer="run #1 · message 11", title="another")
     await scene.surface.post(scene.home, other, replace(PARCEL, key="tunewright-11-0"))
-    first = await scene.surface.post(scene.home, CARD, PARCEL)
     for number in range(120):
         await scene.server.person("ada").say(f"chatter {number}")
     scene.server.advance(3600)  # Discord has forgotten the nonce
@@ -116,7 +116,7 @@ async def test_a_message_of_an_earlier_life_is_found_and_brought_up_to_date(scen
 
     assert again == first
     titles = [m.embeds[0]["title"] for m in scene.cards()]
-    assert titles == ["another", "Your data, read"]
+    assert titles == ["Your data, read", "another"]
 
 
 async def test_a_found_question_is_reported_because_it_may_have_been_answered(

@@ -21,10 +21,10 @@ def storm(server: WireServer) -> None:
     """Strike one request in ten, before or after its work, and disorder the events."""
     faults = server.faults
     for status, when in ((503, "before"), (503, "after"), (520, "after")):
-        faults.fail("*", r"/(channels|guilds)/.*", status=status, when=when, probability=0.02)
+        faults.fail("*", r"/(channels|guilds)/.*", status=status, when=when, probability=0.04)
     faults.fail("POST", MESSAGES, status=500, when="after", probability=0.05, times=2)
-    faults.drop("*", r"/channels/.*", when="after", probability=0.03)
-    faults.drop("*", r"/channels/.*", probability=0.03)
+    faults.drop("*", r"/channels/.*", when="after", probability=0.05)
+    faults.drop("*", r"/channels/.*", probability=0.05)
     faults.rate_limit("*", r"/channels/.*", retry_after_s=0.2, probability=0.03)
     faults.rate_limit("*", MESSAGES, retry_after_s=0.3, scope="global", probability=0.02)
     server.gateway.duplicates = True
@@ -55,7 +55,7 @@ async def test_a_run_comes_through_a_storm_with_every_card_once(tmp_path: Path, 
         shown = [m.embeds[0]["footer"]["text"] for m in (opening, *thread.cards())]
         assert sorted(Counter(shown).values()) == [1] * 10
         assert len(server.threads()) == 1
-        assert struck >= 5
+        assert struck >= 3
         assert [m.content for m in server.messages(thread.place) if m.author_id == ada.id] == [
             "2 epochs"
         ]

@@ -88,7 +88,7 @@ def test_a_tuned_model_that_answers_right_is_better(
 def test_best_and_worst_items_lie_side_by_side(
     worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
 ) -> None:
-    pairs = [(f"item {i}", "yes" if i % 3 else "no") for i in range(30)]
+    pairs = [(prompt, "yes" if i % 3 else "no") for i, (prompt, _) in enumerate(colours(30))]
     test = write_rows(tmp_path / "t.jsonl", pairs)
 
     payload = evaluated(

@@ -53,7 +53,6 @@ class Run:
     peak_memory_bytes: int
     cpu_s: float
     """Of the whole process, imports included."""
-    last_loss: float
 
 
 def main() -> None:
@@ -103,9 +102,7 @@ def _plain(spec: TrainSpec, model: Path, answer: Path) -> Run:
     }
     usage = _run(["-m", "benchmarks.training_speed", "--plain", json.dumps(order)], {})
     told = json.loads(answer.read_bytes())
-    return Run(
-        told["tokens"] / told["train_s"], usage.ru_maxrss * 1024, _cpu_s(usage), told["loss"]
-    )
+    return Run(told["tokens"] / told["train_s"], usage.ru_maxrss * 1024, _cpu_s(usage))
 
 
 def _worker(spec: TrainSpec, job: Path) -> Run:
@@ -115,7 +112,7 @@ def _worker(spec: TrainSpec, job: Path) -> Run:
     if result is None or not isinstance(result.payload, TrainResult):
         raise SystemExit(f"the worker failed: {result}")
     trained = result.payload
-    return Run(trained.tokens_per_s, usage.ru_maxrss * 1024, _cpu_s(usage), trained.losses[-1][1])
+    return Run(trained.tokens_per_s, usage.ru_maxrss * 1024, _cpu_s(usage))
 
 
 def _train_plainly(order: dict[str, Any]) -> None:
@@ -179,7 +176,7 @@ def _train_plainly(order: dict[str, Any]) -> None:
     )
     trainer.train()
     last = [line for line in trainer.state.log_history if "loss" in line][-1]
-    answer = {"tokens": last["num_tokens"], "train_s": sum(took_s), "loss": last["loss"]}
+    answer = {"tokens": last["num_tokens"], "train_s": sum(took_s)}
     Path(order["answer"]).write_text(json.dumps(answer))
 
 
@@ -250,7 +247,6 @@ def _report(pairs: list[tuple[Run, Run]]) -> None:
         "tokens/s": (lambda run: run.tokens_per_s, 1.0),
         "peak memory, MiB": (lambda run: run.peak_memory_bytes, 2.0**20),
         "CPU seconds": (lambda run: run.cpu_s, 1.0),
-        "last loss": (lambda run: run.last_loss, 1.0),
     }
     table = {}
     print(

@@ -35,12 +35,12 @@ def schedule(
     scheduler = AsyncIOScheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    for work, seconds in (
-        (dispatcher.look, interval.poll_interval_s),
-        (partial(sweep, services), interval.sweep_interval_s),
-        (work_off, interval.sweep_interval_s),
+    for name, work, seconds in (
+        ("look at jobs", dispatcher.look, interval.poll_interval_s),
+        ("sweep", partial(sweep, services), interval.sweep_interval_s),
+        ("carry out wishes", work_off, interval.sweep_interval_s),
     ):
-        scheduler.add_job(_until_shutdown, "interval", seconds=seconds, args=[work])
+        scheduler.add_job(_until_shutdown, "interval", seconds=seconds, args=[work], name=name)
     return scheduler
 
 

@@ -32,7 +32,10 @@ MESSAGES_READ = 2000
 MARGIN_S = 120.0
 """Messages younger than the newest one seen by less than this may still be under way; they are read again."""
 NOTED_EVERY_S = 30.0
+AGAIN_AFTER_S = 2.0
 LONGEST_WAIT_S = 60.0
+UNANSWERED = (discord.DiscordException, aiohttp.ClientError, OSError)
+"""Discord's troubles, which pass; others are ours and stay."""
 KINDS = (discord.ReactionType.normal, discord.ReactionType.burst)
 _SNOWFLAKES_PER_S = 1000 << 22
 
@@ -60,6 +63,8 @@ class CatchUp:
     """Everything up to `_newest` has been heard or read."""
     _was_whole: bool = False
     """It was so before the connection was lost."""
+    _due: bool = False
+    """It will be read again in a moment."""
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def heard(self, message_id: int) -> None:
@@ -83,6 +88,18 @@ class CatchUp:
             await _until_answered(self._read_all)
             self._whole = gaps == self._gaps
             await self.note()
+
+    def read_again(self) -> None:
+        """Read it soon, once for all who ask in the meantime: something that was heard could not be dealt with."""
+        self.interrupted()
+        if not self._due:
+            self._due = True
+            self.host.soon(self._read_soon(), "reading again")
+
+    async def _read_soon(self) -> None:
+        await asyncio.sleep(AGAIN_AFTER_S)
+        self._due = False
+        await self.read()
 
     async def read_below(self, message: discord.Message, approval: Approval) -> None:
         """Count the answers below a question that was found again after a crash, after the words said meanwhile."""
@@ -167,7 +184,7 @@ class CatchUp:
                     return
                 async for message in history(channel, after=since, limit=MESSAGES_READ):
                     last, count = message.id, count + 1
-                    await self.messages.hear(message, live=False)
+                    await self._hear(message)
         except (PlaceGone, MessageGone) as error:
             log.info("%s is not read: %s", place_of(channel_id), error)
             return
@@ -178,6 +195,15 @@ class CatchUp:
             await self.host.app.services.db.write(
                 inbox.advance_cursor, place_of(channel_id), str(last)
             )
+
+    async def _hear(self, message: discord.Message) -> None:
+        """Hear a message; one that we cannot deal with does not keep those after it from being heard."""
+        try:
+            await self.messages.hear(message, live=False)
+        except UNANSWERED:
+            raise
+        except Exception:
+            log.exception("message %d could not be dealt with", message.id)
 
     # --- reactions
 
@@ -234,7 +260,7 @@ async def _side_by_side(work: Iterable[Awaitable[None]]) -> list[bool]:
         async with free:
             try:
                 await part
-            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            except UNANSWERED as error:
                 log.warning("part of a catch-up is tried again: %s", error)
                 return False
             except Exception:

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -19,6 +20,7 @@ from bot.discord.catch_up import CatchUp
 from bot.discord.events import Listening
 from bot.discord.host import Host
 from bot.discord.messages import Messages
+from bot.discord.sending import insist
 from bot.discord.surface import DiscordSurface
 from bot.surface import CannotConnect, Question
 from storage import approvals
@@ -136,7 +138,7 @@ class TunewrightClient(Host):
         path = self.app.services.data_dir / "discord-commands"
         known = f"{self.application_id} {digest}"
         if await asyncio.to_thread(_read, path) != known:
-            await self.tree.sync()
+            await insist(self.tree.sync)
             await asyncio.to_thread(path.write_text, known)
             log.info("commands registered")
 
@@ -146,6 +148,8 @@ async def run_discord(app: App) -> None:
 
     Raises: CannotConnect: token or intents are refused; only a person can change that.
     """
+    # we have no voice, and need none
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     settings = app.settings.discord
     token = settings.token.get_secret_value() if settings.token else ""
     _point_at(settings.api_base, settings.gateway_url)
@@ -222,5 +226,5 @@ def _parsed(name: str, parse: Any, data: Any) -> None:
         log.exception("an event %s from Discord could not be read; it is left out", name)
 
 
-def _read(path: Any) -> str:
-    return str(path.read_text()) if path.exists() else ""
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

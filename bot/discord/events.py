@@ -1,6 +1,8 @@
 """What happens on Discord while we are there: each event, once, to the one who deals with it."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import discord
@@ -28,11 +30,16 @@ class Listening:
 
     async def to_message(self, message: discord.Message) -> None:
         """Hear what somebody wrote."""
-        await self.messages.hear(message, live=True)
-        self.catch_up.heard(message.id)
+        async with self._or_again():
+            await self.messages.hear(message, live=True)
+            self.catch_up.heard(message.id)
 
     async def to_reaction(self, payload: discord.RawReactionActionEvent) -> None:
         """Count a ✅ or ❌, normal or super, below a question; look-alikes, bots and other messages do not count."""
+        async with self._or_again():
+            await self._count(payload)
+
+    async def _count(self, payload: discord.RawReactionActionEvent) -> None:
         me = self.host.user
         decision = None if payload.emoji.id else DECISIONS.get(payload.emoji.name)
         if decision is None or me is None or payload.user_id == me.id:
@@ -54,6 +61,15 @@ class Listening:
     async def to_deleted_thread(self, thread_id: int) -> None:
         """Go on in the channel with a run whose thread was deleted."""
         await self.host.app.services.db.write(_move_home, place_of(thread_id))
+
+    @asynccontextmanager
+    async def _or_again(self) -> AsyncIterator[None]:
+        """Deal with an event; where that fails, have everything that was missed read again soon."""
+        try:
+            yield
+        except Exception:
+            log.exception("an event could not be dealt with; what it told is read again")
+            self.catch_up.read_again()
 
     async def _reacting(self, payload: discord.RawReactionActionEvent) -> Person | None:
         """Return who reacts, with the roles of this moment: Discord sends them along."""

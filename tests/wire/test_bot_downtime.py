@@ -136,7 +136,7 @@ async def test_a_wish_survives_a_kill_right_after_its_acknowledgement(bot: BotPr
     ada = bot.server.person("ada")
     asked = await ada.slash("finetune start", dataset=CSV, task=TASK)
     await asked.ack()
-    await bot.server.until(lambda: slow.seen)
+    await bot.server.until(lambda: slow.seen, poll_s=0.05)
     await bot.kill()
     bot.server.faults.clear()
 

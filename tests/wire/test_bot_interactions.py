@@ -5,10 +5,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.commands import Reaction
 from bot.discord import interactions
+from bot.discord.gates import Gates
 from storage import inbox, runs
 from tests.wire.in_process import InProcess, bot_in_process
 from tests.wire.model import Event
@@ -140,7 +143,7 @@ async def test_the_result_comes_by_message_after_the_token_has_expired(bot: InPr
     ada = bot.server.person("ada")
     asked = await start(bot.server)
     await asked.ack()
-    await bot.server.until(lambda: download.seen)
+    await bot.server.until(lambda: download.seen, poll_s=0.05)
     bot.server.world.token_lifetime_s = 0.0
 
     await thread_of_run(bot.server)
@@ -221,6 +224,27 @@ async def test_where_the_bot_may_not_write_it_names_the_permission(bot: InProces
     asked = await start(bot.server)
 
     assert "“Send Messages” is missing" in (await asked.answer()).content
+
+
+async def test_an_answer_that_could_not_be_counted_is_counted_a_moment_later(
+    bot: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = bot.server.person("ada")
+    await start(bot.server)
+    thread = await thread_of_run(bot.server)
+    plan = await thread.question(PLAN)
+    count, troubles = Gates.decide, [ConnectionResetError("the worst moment")]
+
+    async def decide(self: Gates, *answer: Any) -> Reaction:
+        if troubles:
+            raise troubles.pop()
+        return await count(self, *answer)
+
+    monkeypatch.setattr(Gates, "decide", decide)
+    await ada.react(plan, "✅")
+
+    await thread.answered(plan, "Approved by Ada")
+    assert troubles == []
 
 
 async def test_a_malformed_event_costs_only_itself(bot: InProcess) -> None:

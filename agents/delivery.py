@@ -40,6 +40,8 @@ class Parcel:
     adapter_job_id: str
     data_sha256: dict[str, str]
     rows: dict[str, int]
+    dequantised: bool
+    """The base weights came with a Python package, as 4-bit ones."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,7 @@ def pack(services: Services, parcel: Parcel) -> Packed:
     name = f"{_slug(parcel.recipe.model)}-run{parcel.run.id}-i{parcel.run.iteration}"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        dequantised = services.settings.models.catalogue.get(parcel.recipe.model, "").startswith(
-            "package:"
-        )
-        for file, data in _files(folder, parcel, dequantised=dequantised).items():
+        for file, data in _files(folder, parcel).items():
             entry = zipfile.ZipInfo(f"{name}/{file}", date_time=EPOCH)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -108,7 +107,7 @@ def lock(parcel: Parcel) -> dict[str, Any]:
     }
 
 
-def model_card(parcel: Parcel, *, dequantised: bool = False) -> str:
+def model_card(parcel: Parcel) -> str:
     """Return the README of an adapter: what it is, what was measured, how to run it."""
     trained, result = parcel.trained, parcel.evaluated
     base = trained.base_hub_id or parcel.recipe.model
@@ -153,7 +152,7 @@ import peft, transformers
 LoRA rank {parcel.recipe.lora_r}, alpha {parcel.recipe.lora_alpha}, learning rate {parcel.recipe.learning_rate:g}, batch \
 {parcel.recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
 {trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
-The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if dequantised else ""}
+The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
 
 ## Limits
 
@@ -162,9 +161,9 @@ safety; general abilities may have suffered.
 """
 
 
-def _files(folder: Path, parcel: Parcel, *, dequantised: bool) -> dict[str, bytes]:
+def _files(folder: Path, parcel: Parcel) -> dict[str, bytes]:
     files = {name: (folder / name).read_bytes() for name in ADAPTER_FILES}
-    files["README.md"] = model_card(parcel, dequantised=dequantised).encode()
+    files["README.md"] = model_card(parcel).encode()
     files["run.lock.json"] = json.dumps(lock(parcel), indent=1, sort_keys=True).encode()
     return files
 

@@ -88,7 +88,7 @@ async def approve(state: RunState, runtime: Runtime[Services]) -> RunState:
 async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Pack the adapter with model card and lock file, and say where to get it."""
     services = runtime.context
-    parcel = await services.db.read(_parcel, state["run_id"])
+    parcel = await services.db.read(_parcel, services, state["run_id"])
     packed = await asyncio.to_thread(delivery.pack, services, parcel)
     await services.db.write(_save_delivery, services, parcel, packed)
     return state
@@ -255,7 +255,7 @@ def cancel(session: Session, services: Services, run: Run, *, by: str) -> None:
     events.say(session, work.number(run), "ended", f"v{run.version}:cancelled", {"by": by}, now)
 
 
-def _parcel(session: Session, run_id: int) -> delivery.Parcel:
+def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parcel:
     run = runs.get(session, run_id)
     plan_row = datasets.latest_plan(session, run_id, run.iteration)
     report = datasets.report_of(session, run_id, run.iteration)
@@ -265,15 +265,18 @@ def _parcel(session: Session, run_id: int) -> delivery.Parcel:
     trained = TrainResult.model_validate(work.payload(job))
     if trained.adapter_dir is None:
         raise UserError("The training left no adapter that could be handed over.")
-    roles = ("upload", "train", "dev", "test")
+    recipe = Recipe.model_validate(plan_row.recipe)
+    found = [datasets.find(session, run_id, role) for role in ("upload", "train", "dev", "test")]
+    sets = [dataset for dataset in found if dataset is not None]
     return delivery.Parcel(
         run=run,
-        recipe=Recipe.model_validate(plan_row.recipe),
+        recipe=recipe,
         trained=trained,
         evaluated=EvaluateResult.model_validate(report.payload),
         adapter_job_id=job.id,
-        data_sha256={r: d.sha256 for r in roles if (d := datasets.find(session, run_id, r))},
-        rows={r: d.rows for r in roles if (d := datasets.find(session, run_id, r)) and d.rows},
+        data_sha256={dataset.role: dataset.sha256 for dataset in sets},
+        rows={dataset.role: dataset.rows for dataset in sets if dataset.rows},
+        dequantised=services.model_ref(recipe.model).source.startswith("package:"),
     )
 
 

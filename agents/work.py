@@ -96,35 +96,27 @@ async def finished(
     return job
 
 
-def reopen_failed(session: Session, services: Services, run: Run) -> Job | None:
-    """Queue a further attempt at whatever failed last, when a person resumes a failed run."""
-    for job in reversed(jobs.of_run(session, number(run))):
-        if (
-            job.iteration == run.iteration
-            and job.state is JobState.CLOSED
-            and job.outcome not in USABLE
-        ):
-            return jobs.open_or_get(
-                session,
-                Job(
-                    **job.model_dump(
-                        include={
-                            "run_id",
-                            "owner",
-                            "iteration",
-                            "kind",
-                            "needs_slot",
-                            "spec",
-                            "expected_s",
-                        }
-                    ),
-                    id=jobs.job_id(job.run_id, job.iteration, job.kind, job.attempt + 1),
-                    attempt=job.attempt + 1,
-                    created_at=services.clock.now(),
-                ),
-            )
-        return None
-    return None
+def reopen_failed(session: Session, services: Services, run: Run) -> None:
+    """Queue a further attempt at the job that a run failed with, when a person resumes it; some failed without one."""
+    mine = [job for job in jobs.of_run(session, number(run)) if job.iteration == run.iteration]
+    if mine and mine[-1].state is JobState.CLOSED and mine[-1].outcome not in USABLE:
+        jobs.open_or_get(session, _next_attempt(mine[-1], services))
+
+
+def _next_attempt(job: Job, services: Services) -> Job:
+    attempt = job.attempt + 1
+    return Job(
+        id=jobs.job_id(job.run_id, job.iteration, job.kind, attempt),
+        run_id=job.run_id,
+        owner=job.owner,
+        iteration=job.iteration,
+        kind=job.kind,
+        attempt=attempt,
+        needs_slot=job.needs_slot,
+        spec=job.spec,
+        expected_s=job.expected_s,
+        created_at=services.clock.now(),
+    )
 
 
 def explain(error: Exception) -> str:

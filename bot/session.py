@@ -63,9 +63,9 @@ async def run(
         phase = ending.result()
         if phase is Phase.DELIVERED:
             await _show_how_to_load(app, run_id, surface)
-        if job.serve and phase is Phase.DELIVERED:
-            surface.console.print("The link works until you press Ctrl+C.")
-            await asyncio.Event().wait()
+            if job.serve:
+                surface.console.print("The link works until you press Ctrl+C.")
+                await asyncio.Event().wait()
         return phase
 
 

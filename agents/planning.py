@@ -101,7 +101,7 @@ def estimate(
     """Return what a recipe is expected to take on this machine."""
     rows = min(data.train_rows, recipe.max_train_rows or data.train_rows)
     tests = min(data.test_rows, recipe.max_test_rows or data.test_rows)
-    steps = math.ceil(rows / recipe.batch_size) * recipe.epochs
+    steps = math.ceil(rows * recipe.epochs / recipe.batch_size)
     if recipe.max_steps is not None:
         steps = min(steps, recipe.max_steps)
     step_s = measured.step_s * recipe.batch_size / measured_batch
@@ -109,9 +109,11 @@ def estimate(
     dev_s = (
         dev_passes * data.dev_rows * (measured.step_s / measured_batch) / 3
     )  # forward only: a third of a step
-    answers_s = 2 * tests * measured.completion_tokens_p95 * measured.decode_token_s
+    # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
+    answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
+    answers_s = tests * answer_tokens * measured.decode_token_s
     return Estimate(
-        steps=math.ceil(steps),
+        steps=steps,
         train_rows=rows,
         test_rows=tests,
         step_s=step_s,

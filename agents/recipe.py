@@ -3,7 +3,15 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    TypeAdapter,
+)
 
 from configs.schema import CheckpointMode
 
@@ -21,6 +29,14 @@ class Metric(StrEnum):
     """Longest common subsequence of words."""
     BLEU = "bleu"
     """Overlap of word n-grams. In the table for the record; never primary."""
+
+
+def _can_be_primary(metric: Metric) -> Metric:
+    if metric is Metric.BLEU:
+        raise ValueError(
+            "bleu is shown for the record only; chrf measures the same and more finely"
+        )
+    return metric
 
 
 class Recipe(BaseModel):
@@ -50,7 +66,7 @@ class Recipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
     """Length of an answer in the evaluation, for base and tuned alike."""
-    primary_metric: Metric = Metric.EXACT_MATCH
+    primary_metric: Annotated[Metric, AfterValidator(_can_be_primary)] = Metric.EXACT_MATCH
     checkpoint_mode: CheckpointMode = CheckpointMode.ASK
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
 

@@ -129,8 +129,8 @@ def explain(error: Exception) -> str:
             return job.error
         if job.outcome == JobOutcome.ABANDONED:
             return (
-                f"The {job.kind.replace('_', ' ')} job died {job.attempt} times without a result. "
-                f"Its log is in jobs/{job.id}/log.txt on the host; `resume` tries again."
+                f"The {job.kind.replace('_', ' ')} job died {job.attempt} times without a result, as it does when the "
+                f"host runs out of memory: a smaller model or batch size may help. Its log is in jobs/{job.id}/log.txt on the host; `resume` tries again."
             )
         return (
             f"The {job.kind.replace('_', ' ')} job failed: {job.error or 'no result'} "

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.wire.bot_process import BotProcess
+from tests.wire.bot_process import RealBot
 from tests.wire.server import WireServer
+from tests.wire.thread import PLAN, Thread, thread_of_run
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "examples" / "tickets.csv"
@@ -31,14 +32,15 @@ async def measure(acks: int) -> dict[str, float]:
     """Return the figures; seconds and MiB in their names."""
     starts_s = [await _start_once() for _time in range(STARTS)]
     with tempfile.TemporaryDirectory() as folder:
-        async with WireServer() as server, _bot(server, Path(folder)) as bot:
+        async with WireServer() as server, RealBot(server, Path(folder)) as bot:
+            assert bot.pid is not None
             await asyncio.sleep(IDLE_AFTER_S)
             idle_bytes = psutil.Process(bot.pid).memory_info().rss
             quiet = await _latencies(server, acks)
             await _start_training(server)
             busy = await _latencies(server, acks)
             busy_bytes = psutil.Process(bot.pid).memory_info().rss
-            await server.person("ada").slash("finetune cancel", run="1")
+            await server.person("ada").slash("finetune cancel", run=1)
             await asyncio.to_thread(_wait_for_workers, bot.pid)
     return {
         "start_median_s": statistics.median(starts_s),
@@ -55,34 +57,23 @@ async def measure(acks: int) -> dict[str, float]:
 async def _start_once() -> float:
     with tempfile.TemporaryDirectory() as folder:
         async with WireServer() as server:
-            bot = _bot(server, Path(folder))
-            began = time.perf_counter()
+            bot = RealBot(server, Path(folder))
+            began_s = time.perf_counter()
             async with bot:
-                return time.perf_counter() - began
-
-
-def _bot(server: WireServer, folder: Path) -> BotProcess:
-    return BotProcess(server, folder, module="bot", arguments=("run",))
+                return time.perf_counter() - began_s
 
 
 async def _start_training(server: WireServer) -> None:
     """Start a run by command, approve its plan by reaction, and wait until steps are being made."""
     ada = server.person("ada")
     await ada.slash("finetune start", dataset=("tickets.csv", DATA.read_bytes()), task=TASK)
-    thread = await server.until(server.newest_thread, 60)
-    plan = await server.until(lambda: _titled(server, thread, "The plan"), 600, poll_s=0.5)
-    await ada.react(plan, "✅")
-    await server.until(lambda: _trains(server, thread), 600, poll_s=0.5)
+    thread = await thread_of_run(server)
+    await ada.react(await thread.question(PLAN, 600), "✅")
+    await server.until(lambda: _trains(thread), 600, poll_s=0.5)
 
 
-def _titled(server: WireServer, thread: object, title: str) -> object | None:
-    found = [m for m in server.messages(thread) if m.embeds and m.embeds[0].get("title") == title]
-    return found[-1] if found else None
-
-
-def _trains(server: WireServer, thread: object) -> bool:
-    card = _titled(server, thread, "Training")
-    return card is not None and " % " in card.embeds[0].get("description", "")
+def _trains(thread: Thread) -> bool:
+    return thread.find("Training$") is not None and " % " in thread.body("Training$")
 
 
 async def _latencies(server: WireServer, count: int) -> list[float]:

@@ -265,7 +265,7 @@ def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run to the end and turn what people can do something about into a sentence and an exit code."""
     from agents.llm import NotInstalled
     from agents.services import UserError
-    from bot.downloads import CannotListen
+    from bot.downloads import CannotListen, DamagedKey
     from bot.surface import CannotConnect
     from storage.database import AlreadyOpen, NewerSchema
     from storage.runs import NoSuchRun
@@ -277,6 +277,7 @@ def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         NewerSchema: EXIT_CONFIG,
         CannotConnect: EXIT_CONFIG,
         CannotListen: EXIT_CONFIG,
+        DamagedKey: EXIT_CONFIG,
         NotInstalled: EXIT_CONFIG,
     }
     try:

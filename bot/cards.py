@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from agents.jobs import IntakeResult
+from agents.planning import FEWEST_ITEMS
 from bot import question_cards, reports, status_cards
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
@@ -73,6 +74,11 @@ def _data(scene: Scene) -> Card:
         listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
         more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""
         notes.append(f"{found.row_error_count:,} rows were left out ({listed}{more}).")
+    if found.test_rows < FEWEST_ITEMS:
+        notes.append(
+            f"With only {found.test_rows} rows to test on there can be no verdict: "
+            f"at least {FEWEST_ITEMS} are needed, which takes about 100 rows in all."
+        )
     samples = "\n".join(block(f"{prompt}\n→ {answer}", 300) for prompt, answer in found.samples)
     return Card(
         title="Your data",
@@ -156,6 +162,7 @@ def _notice(scene: Scene) -> Card:
         title=plain(shown["title"], 200),
         body=plain(shown["text"], 1500),
         footer=scene.marker,
+        notify=tuple(shown.get("notify", ())),
         loud=bool(shown.get("loud")),
     )
 

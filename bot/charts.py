@@ -53,6 +53,8 @@ class Bar:
 class Chart:
     """A picture and what it shows in words."""
 
+    name: str
+    """Of the file."""
     png: bytes
     alt: str
     """At most 1024 characters: the trend and the end values."""
@@ -63,10 +65,8 @@ def comparison_chart(title: str, bars: Sequence[Bar]) -> ChartSpec:
     return ChartSpec("comparison", title, {"bars": [asdict(bar) for bar in bars[:MOST_BARS]]})
 
 
-async def draw(spec: ChartSpec | None) -> Chart | None:
-    """Draw a picture; None where there is nothing to draw or drawing failed, which is logged and costs only the picture."""
-    if spec is None:
-        return None
+async def draw(spec: ChartSpec) -> Chart | None:
+    """Draw a picture; None where that failed, which is logged and costs only the picture."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.charts"),
         stdin=asyncio.subprocess.PIPE,
@@ -86,7 +86,7 @@ async def draw(spec: ChartSpec | None) -> Chart | None:
     if child.returncode != 0 or not png.startswith(b"\x89PNG"):
         log.warning("a chart was not drawn: %s", errors.decode(errors="replace").strip()[-300:])
         return None
-    return Chart(png, describe(spec))
+    return Chart(f"{spec.kind}.png", png, describe(spec))
 
 
 def describe(spec: ChartSpec) -> str:

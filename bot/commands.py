@@ -3,6 +3,7 @@
 Each is one transaction and safe to repeat. Refusals are `UserError`s that say what to do next.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ from agents.services import Services, UserError
 from bot import rights
 from bot.downloads import Links
 from bot.surface import Person
+from bot.text import plain
 from configs.schema import GateKind
 from storage import approvals, datasets, events, runs
 from storage.approvals import Answer
@@ -23,6 +25,7 @@ from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
 
 METHODS = ("sft",)
+NAME_CHARS = 60
 
 
 class Effect(StrEnum):
@@ -140,6 +143,10 @@ class Commands:
         """End a run. Raises: UserError."""
         return await self.services.db.write(_cancel, self.services, run_id, person)
 
+    async def leave(self, guilds: Container[str]) -> None:
+        """End the open runs of servers that have removed the bot: nobody there can see or stop them any more."""
+        await self.services.db.write(_leave, self.services, guilds)
+
     async def download(self, run_id: int, person: Person, guild: str | None) -> str:
         """Return a fresh link to the adapter of a run. Raises: UserError."""
         run = await self.visible(run_id, person, guild)
@@ -243,7 +250,7 @@ def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it
 
 
 def _already(approval: Approval) -> str:
-    who = approval.decided_by_name or "the clock"
+    who = plain(approval.decided_by_name or "the clock", NAME_CHARS)
     when = f"{approval.decided_at:%H:%M} UTC" if approval.decided_at else "earlier"
     return f"That was answered already: {approval.decision.value} by {who}, {when}."
 
@@ -251,7 +258,8 @@ def _already(approval: Approval) -> str:
 def _whose(services: Services, run: Run) -> str:
     role = services.settings.guild(run.guild).approver_role_id
     others = f" or somebody with the role <@&{role}>" if role else ""
-    return f"Only {run.owner_name or 'the person who asked for this run'}{others} can answer this."
+    owner = plain(run.owner_name, NAME_CHARS) or "the person who asked for this run"
+    return f"Only {owner}{others} can answer this."
 
 
 def _pause(session: Session, services: Services, run_id: int, person: Person) -> str:
@@ -323,6 +331,12 @@ def _cancel(session: Session, services: Services, run_id: int, person: Person) -
         raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
     orchestrator.cancel(session, services, run, by=person.name)
     return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
+
+
+def _leave(session: Session, services: Services, guilds: Container[str]) -> None:
+    for run in runs.open_runs(session):
+        if run.guild is not None and run.guild in guilds:
+            orchestrator.cancel(session, services, run, by="the server, which removed the bot")
 
 
 def _mine(session: Session, services: Services, run_id: int, person: Person) -> Run:

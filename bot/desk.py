@@ -5,6 +5,7 @@ person. Each part may run twice; the run is keyed by the wish, the file by its c
 """
 
 import asyncio
+import errno
 import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 START = "start"
 FETCH_TRIES = 3
+NOT_FETCHED = "I could not fetch your file. Please send it again."
+NO_ROOM = "There is no room left on my disk for your file. Tell who runs this bot, and send it again then."
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Desk:
         except OSError as error:
             if not self._give_up(row.id, error):
                 return
-            state, text = InboxState.REFUSED, "I could not fetch your file. Please send it again."
+            state, text = InboxState.REFUSED, NO_ROOM if error.errno in FULL else NOT_FETCHED
         await surface.answer(wish.request, text, wish.key)
         now = self.services.clock.now()
         await self.services.db.write(inbox.finish, row.id, state, now, outcome=text, run_id=run_id)
@@ -131,7 +135,7 @@ class Desk:
 
     def _give_up(self, row_id: int, error: OSError) -> bool:
         self._tries[row_id] = self._tries.get(row_id, 0) + 1
-        log.warning("wish %d: file not fetched (%s), try %d", row_id, error, self._tries[row_id])
+        log.warning("wish %d: file not kept (%s), try %d", row_id, error, self._tries[row_id])
         return self._tries[row_id] >= FETCH_TRIES
 
 

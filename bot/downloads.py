@@ -45,6 +45,10 @@ class CannotListen(Exception):
     """The configured address cannot be bound."""
 
 
+class DamagedKey(Exception):
+    """The file with the signing key holds no key."""
+
+
 class Expired(Exception):
     """The link was good once."""
 
@@ -119,14 +123,14 @@ class Links:
 def load_key(data_dir: Path) -> bytes:
     """Return the signing key of this installation; make it where there is none, whole or not at all.
 
-    Raises: ValueError: the file is there but holds no key.
+    Raises: DamagedKey.
     """
     path = data_dir / "secret.key"
     if not path.exists():
         _make_key(path)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise ValueError(
+        raise DamagedKey(
             f"{path} is damaged. Delete it: a new key is made, and only links given out so far stop working."
         )
     return key

@@ -22,8 +22,6 @@ from storage.models import Delivery, Event, JobState, Run
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_S = 60.0
-LARGEST_ATTACHMENT_BYTES = 8 * 2**20
-"""Below every surface's limit; larger adapters go by link only."""
 
 
 @dataclass
@@ -104,12 +102,12 @@ class Feed:
     async def _post(self, run: Run, event: Event, card: Card, place: str) -> None:
         db, now = self.services.db, self.services.clock.now()
         delivery = await db.write(events.begin_delivery, event, self.surface.name, place, now)
-        chart, files = await self._attachments(card)
+        drawn, files = await self._attachments(card, place)
         parcel = Parcel(
             key=f"tunewright-{event.id}-{delivery.generation}",
             marker=scenes.marker(event),
             maybe_sent=delivery.attempts > 1,
-            chart=chart,
+            charts=drawn,
             files=files,
         )
         message_id = await self.surface.post(place, card, parcel)
@@ -154,13 +152,16 @@ class Feed:
         log.warning("run=%d its thread is gone; going on in its channel", run.id)
         await self.services.db.write(events.move_to, work.number(run), run.home)
 
-    async def _attachments(self, card: Card) -> tuple[charts.Chart | None, tuple[File, ...]]:
+    async def _attachments(
+        self, card: Card, place: str
+    ) -> tuple[tuple[charts.Chart, ...], tuple[File, ...]]:
         files = []
         if card.report is not None:
             files.append(File("report.md", card.report.encode()))
         if card.attach is not None:
             path = self.services.files.path(card.attach)
-            if path.stat().st_size <= LARGEST_ATTACHMENT_BYTES:
-                files.append(File(card.attach_name, await asyncio.to_thread(path.read_bytes)))
-        chart = await charts.draw(card.chart) if self.surface.shows_pictures else None
-        return chart, tuple(files)
+            if path.stat().st_size <= self.surface.attachment_limit_bytes(place):
+                files.append(File(card.attach_name, path))
+        wanted = card.charts if self.surface.shows_pictures else ()
+        drawn = [await charts.draw(spec) for spec in wanted]
+        return tuple(chart for chart in drawn if chart is not None), tuple(files)

@@ -80,7 +80,6 @@ def change(scene: Scene) -> Card:
         Card(title="What should be different?", body=body),
         yes="the plan was fine after all",
         no="end this run",
-        wants_words=True,
     )
 
 
@@ -110,9 +109,7 @@ def report(scene: Scene) -> Card:
     )
 
 
-def _ask(
-    scene: Scene, card: Card, *, yes: str, no: str, hint: str = "", wants_words: bool = False
-) -> Card:
+def _ask(scene: Scene, card: Card, *, yes: str, no: str, hint: str = "") -> Card:
     """Turn a card into a question, or, once answered, into the record of who decided and when."""
     approval = scene.approval
     assert approval is not None
@@ -125,8 +122,6 @@ def _ask(
         shown_sha256=approval.shown_sha256,
         yes=yes,
         no=no,
-        asks=(scene.run.owner,),
-        wants_words=wants_words,
     )
     body = f"{card.body}\n\n✅ {yes} · ❌ {no}" + (f"\n{hint}" if hint else "")
     return replace(
@@ -135,6 +130,7 @@ def _ask(
         tone=Tone.QUESTION,
         footer=scene.marker,
         question=question,
+        notify=(scene.run.owner,),
         loud=True,
         final=False,
     )

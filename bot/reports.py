@@ -1,11 +1,12 @@
 """The card of a verdict: one sentence a layman understands, the numbers, the best and the worst answers side by side."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.delivery import snippet
 from agents.jobs import Comparison, EvaluateResult, ScoredItem, TrainResult, Verdict
 from agents.recipe import Metric
-from bot.charts import ChartSpec, sparkline
+from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.surface import Card, Field
 from bot.text import block, clip, duration, inline, plain
 
@@ -23,6 +24,7 @@ SHOWN_ITEMS = 2
 def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
+    weak = [item for item in result.worst if item.tuned_score < 1]
     lines = [sentence(result)]
     if shown["partial"]:
         lines.append("The training was stopped early; this measures the best step until then.")
@@ -34,7 +36,9 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
             f"About {result.more_items_needed:,} more test rows would show a gain of this size."
         )
     lines.extend(_items("Where it got better", result.best[:SHOWN_ITEMS]))
-    lines.extend(_items("Where it is weakest", result.worst[:SHOWN_ITEMS]))
+    lines.extend(_items("Where it is weakest", weak[:SHOWN_ITEMS]))
+    if not weak:
+        lines.append("\nIts weakest answer still scores full marks.")
     try_number = f" (try {shown['iteration']})" if shown["iteration"] > 1 else ""
     return Card(
         title=f"Verdict: {result.verdict.value.replace('_', ' ').upper()}{try_number}",
@@ -42,7 +46,7 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
         fields=tuple(
             _field(c, primary=c.metric is result.primary.metric) for c in result.comparisons
         ),
-        chart=_chart(training),
+        charts=(_comparison(result), *_loss(training)),
         report=full_report(result, training),
     )
 
@@ -103,7 +107,7 @@ def load_snippet(shown: dict[str, Any]) -> str:
     return block(snippet(shown["base"], shown["folder"]), 600)
 
 
-def _items(title: str, items: tuple[ScoredItem, ...]) -> list[str]:
+def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:
     if not items:
         return []
     shown = [
@@ -124,15 +128,20 @@ def _field(comparison: Comparison, *, primary: bool) -> Field:
     return Field(name, f"{_percent(comparison.base)} → **{_percent(comparison.tuned)}**")
 
 
-def _chart(training: dict[str, Any] | None) -> ChartSpec | None:
-    if training is None:
-        return None
-    done = TrainResult.model_validate(training)
-    if len(done.losses) < 2:
-        return None
-    return ChartSpec(
-        "loss", "Loss over the training", {"losses": done.losses, "dev_losses": done.dev_losses}
-    )
+def _comparison(result: EvaluateResult) -> ChartSpec:
+    others = [c for c in result.comparisons if c.metric is not result.primary.metric]
+    bars = [
+        Bar(METRICS[c.metric], c.base, c.tuned, c.low, c.high) for c in (result.primary, *others)
+    ]
+    return comparison_chart(f"Base against tuned on {result.items} rows neither has seen", bars)
+
+
+def _loss(training: dict[str, Any] | None) -> list[ChartSpec]:
+    done = TrainResult.model_validate(training) if training else None
+    if done is None or len(done.losses) < 2:
+        return []
+    shown = {"losses": done.losses, "dev_losses": done.dev_losses}
+    return [ChartSpec("loss", "Loss over the training", shown)]
 
 
 def _percent(value: float) -> str:

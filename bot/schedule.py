@@ -75,5 +75,7 @@ def remind_and_expire(session: Session, now: datetime) -> None:
                 else "further notice"
             )
             text = f"A question about {QUESTIONS[GateKind(approval.gate)]} still waits for an answer, until {until}."
+            owner = runs.get(session, approval.run_id).owner
             shown = {"title": "Still waiting for you", "text": text, "loud": True}
+            shown["notify"] = [owner]
             events.say(session, approval.run_id, "notice", f"remind:{approval.id}", shown, now)

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from bot.charts import Chart, ChartSpec
@@ -40,7 +41,8 @@ class File:
     """Something to keep, attached to a message."""
 
     name: str
-    content: bytes
+    source: bytes | Path
+    """What is in it, or where that lies."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,6 @@ class Question:
     yes: str
     """What ✅ does, in two or three words."""
     no: str
-    asks: tuple[str, ...]
-    """`surface:id` of the people to be notified."""
-    wants_words: bool = False
-    """A reply is the expected answer."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,9 @@ class Card:
     footer: str = ""
     """Ends with the message's marker, by which it is found again after a crash."""
     question: Question | None = None
-    chart: ChartSpec | None = None
+    notify: tuple[str, ...] = ()
+    """`surface:id` of the people whom a new message of this card notifies by name."""
+    charts: tuple[ChartSpec, ...] = ()
     attach: str | None = None
     """SHA-256 of a file in the file store that is attached where it is small enough."""
     attach_name: str = ""
@@ -100,7 +100,7 @@ class Parcel:
     """End of the card's footer: how the message is recognised in a history."""
     maybe_sent: bool
     """A try before this one may have succeeded unrecorded, perhaps long ago: look before sending."""
-    chart: Chart | None = None
+    charts: tuple[Chart, ...] = ()
     files: tuple[File, ...] = ()
 
 
@@ -136,6 +136,9 @@ class Surface(Protocol):
     """Whether drawing a chart for it is worth the time."""
     edit_interval_s: float
     """Least time between two edits of one message that only tell of progress."""
+
+    def attachment_limit_bytes(self, place: str) -> int:
+        """Return how large a file may be that is attached to a message there; 0 where none can be."""
 
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
         """Show a new card and return the message's id. The same `parcel.key` again shows nothing new.

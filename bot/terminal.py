@@ -45,9 +45,15 @@ class TerminalSurface:
         self.asked = asyncio.Event()
         self._shown: dict[str, Card] = {}
 
+    def attachment_limit_bytes(self, place: str) -> int:
+        """Return 0: what there is lies on this machine anyway."""
+        return 0
+
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
-        """Print a card."""
+        """Print a card, once."""
         message_id = parcel.key
+        if message_id in self._shown:
+            return message_id
         self._shown[message_id] = card
         self.console.print(_panel(card, parcel))
         for line in card.copyable:
@@ -85,7 +91,7 @@ class TerminalSurface:
 
     async def answer(self, request: dict[str, Any], text: str, key: str) -> None:
         """Print an answer."""
-        self.console.print(text)
+        self.console.print(text, markup=False)
 
     async def fetch(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
         """Read a file of this machine."""
@@ -106,7 +112,7 @@ async def answer_questions(app: App, surface: TerminalSurface, person: Person) -
         elif words.strip():
             reaction = await app.commands.reply(question.approval_id, person, words)
             if reaction.text:
-                surface.console.print(reaction.text)
+                surface.console.print(reaction.text, markup=False)
             if reaction.effect is Effect.DECIDED:
                 surface.settle(question)
 
@@ -148,8 +154,7 @@ def _panel(card: Card, parcel: Parcel) -> Panel:
         for field in card.fields:
             table.add_row(Markdown(f"*{field.name}*"), Markdown(field.value))
         parts.append(table)
-    if card.chart is not None:
-        parts.append(Markdown(f"*{describe(card.chart)}*"))
+    parts.extend(Markdown(f"*{describe(chart)}*") for chart in card.charts)
     if parcel.files:
         parts.append(Markdown("*attached: " + ", ".join(file.name for file in parcel.files) + "*"))
     return Panel(

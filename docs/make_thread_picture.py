@@ -42,11 +42,12 @@ FONT_FROM_THE_WEB = re.compile(r"@font-face\s*\{[^}]*\}")
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def picture(recorded: Console) -> str:
-    """Return what a console has recorded as SVG, shortened to what is worth a look."""
+def picture(recorded: Console, data_dir: Path) -> str:
+    """Return what a console has recorded as SVG, shortened to what is worth a look and without this machine's paths."""
     shown = Console(width=WIDTH, record=True, force_terminal=True, file=io.StringIO())
     progress = 0
-    for part in _parts(recorded.export_text(styles=True).splitlines()):
+    text = recorded.export_text(styles=True).replace(str(data_dir.resolve()), "data")
+    for part in _parts(text.splitlines()):
         first = STYLE.sub("", part[0])
         if any(beginning in first for beginning in UNINTERESTING):
             continue
@@ -87,10 +88,11 @@ def main() -> None:
     console = Console(width=WIDTH, record=True, force_terminal=True)
     surface = TerminalSurface(console)
     surface.edit_interval_s = PROGRESS_SECONDS
-    phase = asyncio.run(run_session(load(dict(os.environ)).settings, demo.job(), surface))
+    settings = load(dict(os.environ)).settings
+    phase = asyncio.run(run_session(settings, demo.job(), surface))
     if phase is not Phase.DELIVERED:
         raise SystemExit(f"The demo ended as {phase.value}; the picture is left as it is.")
-    PICTURE.write_text(picture(console), encoding="utf-8")
+    PICTURE.write_text(picture(console, settings.data_dir), encoding="utf-8")
 
 
 if __name__ == "__main__":

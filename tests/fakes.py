@@ -134,7 +134,7 @@ class StubLauncher:
                 outcome = JobOutcome.STOPPED if spec.spec.finish_now else outcome
                 payload = _trained(folder, steps=10, reason=None, keep=True)
             case EvaluateSpec():
-                payload = _evaluated(spec.spec, self.verdict)
+                payload = an_evaluation(self.verdict, openings=1 + len(spec.spec.earlier_p_values))
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
 
 
@@ -210,6 +210,37 @@ def a_training(**facts: Any) -> TrainResult:
     return TrainResult(**(found | facts))
 
 
+def an_evaluation(verdict: Verdict, **facts: Any) -> EvaluateResult:
+    """Return what an evaluating job would have found."""
+    gain = {Verdict.BETTER: 0.4, Verdict.WORSE: -0.4, Verdict.CANNOT_TELL: 0.0}[verdict]
+    primary = Comparison(
+        metric=Metric.EXACT_MATCH,
+        base=0.5,
+        tuned=0.5 + gain,
+        gain=gain,
+        low=gain - 0.1,
+        high=gain + 0.1,
+        p_value=0.01,
+    )
+    item = ScoredItem(
+        row=3, prompt="test 1", reference="a", base="b", tuned="a", base_score=0.0, tuned_score=1.0
+    )
+    found: dict[str, Any] = {
+        "verdict": verdict,
+        "verdict_reason": "scripted",
+        "items": 20,
+        "primary": primary,
+        "comparisons": (primary,),
+        "adjusted_p_value": 0.01,
+        "openings": 1,
+        "worst": (item,),
+        "best": (item,),
+        "evaluate_s": 1.0,
+        "tokens_per_s": 100.0,
+    }
+    return EvaluateResult(**(found | facts))
+
+
 def _read(folder: Path) -> IntakeResult:
     counts = {"train": 250, "dev": 10, "test": 20}
     refs = {}
@@ -241,35 +272,6 @@ def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> Tra
     )
 
 
-def _evaluated(spec: EvaluateSpec, verdict: Verdict) -> EvaluateResult:
-    gain = {Verdict.BETTER: 0.4, Verdict.WORSE: -0.4, Verdict.CANNOT_TELL: 0.0}[verdict]
-    primary = Comparison(
-        metric=Metric.EXACT_MATCH,
-        base=0.5,
-        tuned=0.5 + gain,
-        gain=gain,
-        low=gain - 0.1,
-        high=gain + 0.1,
-        p_value=0.01,
-    )
-    item = ScoredItem(
-        row=3, prompt="test 1", reference="a", base="b", tuned="a", base_score=0.0, tuned_score=1.0
-    )
-    return EvaluateResult(
-        verdict=verdict,
-        verdict_reason="scripted",
-        items=20,
-        primary=primary,
-        comparisons=(primary,),
-        adjusted_p_value=0.01,
-        openings=1 + len(spec.earlier_p_values),
-        worst=(item,),
-        best=(item,),
-        evaluate_s=1.0,
-        tokens_per_s=100.0,
-    )
-
-
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -295,6 +297,11 @@ class LogSurface:
     remembers_keys: bool = True
     """False: more than a few minutes have passed since the last process, and only the history can tell."""
 
+    attachment_limit: int = 1000
+
+    def attachment_limit_bytes(self, place: str) -> int:
+        return self.attachment_limit
+
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
         self._look(place)
         for known in self.messages():
@@ -304,7 +311,15 @@ class LogSurface:
                 return str(known["id"])
         message_id = str(len(self.lines()) + 1)
         self._append(
-            {"do": "post", "id": message_id, "place": place, "key": parcel.key, **_shown(card)}
+            {
+                "do": "post",
+                "id": message_id,
+                "place": place,
+                "key": parcel.key,
+                "notify": card.notify,
+                "files": [file.name for file in parcel.files],
+                **_shown(card),
+            }
         )
         return message_id
 

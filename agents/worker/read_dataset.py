@@ -187,9 +187,8 @@ def _no_rows(table: Table, errors: RowErrors) -> WorkerError:
 
 
 def _too_few(kept: int, needed: int, duplicates: int, errors: RowErrors) -> WorkerError:
-    message = (
-        f"{kept} rows can be used and at least {needed} are needed: add {needed - kept} more. "
-    )
+    rows = "1 row" if kept == 1 else f"{kept} rows"
+    message = f"{rows} can be used and at least {needed} are needed: add {needed - kept} more. "
     return WorkerError(
         "too_few_rows", (message + _left_out(duplicates, errors)).strip(), for_person=True
     )

@@ -81,6 +81,7 @@ class TunewrightClient(Host):
         """Start showing runs and read what was missed: at the first session and at each one after a lost one."""
         if not self._is_shown():
             self.app.add_surface(self.surface)
+        self.soon(self.listening.to_removals_missed(), "looking for servers that are gone")
         self.soon(self.catch_up.read(), "catching up")
         self.soon(self._register_commands(), "registering commands")
 
@@ -108,6 +109,10 @@ class TunewrightClient(Host):
         """Notice that cards are gone."""
         for message_id in payload.message_ids:
             await self.listening.to_deleted(message_id)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Notice that a server has removed us."""
+        await self.listening.to_removal(guild.id)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """Notice that a run's thread is gone."""

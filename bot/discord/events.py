@@ -62,6 +62,19 @@ class Listening:
         """Go on in the channel with a run whose thread was deleted."""
         await self.host.app.services.db.write(_move_home, place_of(thread_id))
 
+    async def to_removal(self, guild_id: int) -> None:
+        """End the runs of a server that has removed us; an outage is no removal."""
+        log.warning("guild=%d has removed the bot; its runs end", guild_id)
+        await self.host.app.commands.leave({str(guild_id)})
+
+    async def to_removals_missed(self) -> None:
+        """End the runs of servers that removed us while we were away: Discord does not name them any more."""
+        still = {str(guild.id) for guild in self.host.guilds}
+        open_now = await self.host.app.services.db.read(_guilds_with_runs)
+        if gone := open_now - still:
+            log.warning("guilds %s have removed the bot; their runs end", sorted(gone))
+            await self.host.app.commands.leave(gone)
+
     @asynccontextmanager
     async def _or_again(self) -> AsyncIterator[None]:
         """Deal with an event; where that fails, have everything that was missed read again soon."""
@@ -78,6 +91,12 @@ class Listening:
         if payload.guild_id is None:
             return None
         return await fetch_person(self.host, payload.guild_id, payload.user_id)
+
+
+def _guilds_with_runs(session: Session) -> set[str]:
+    """Return the servers with open runs that began on Discord."""
+    found = runs.open_runs(session)
+    return {run.guild for run in found if run.guild and run.home.startswith(f"{NAME}:")}
 
 
 def _move_home(session: Session, thread: str) -> None:

@@ -52,16 +52,16 @@ def embed(card: Card) -> discord.Embed:
 
 
 def content(card: Card) -> str | None:
-    """Return the line above the embed, which is what a notification shows; None where nobody is asked."""
-    if card.question is None:
+    """Return the line above the embed, which is what a notification shows; None where nobody is notified."""
+    if not card.notify:
         return None
-    asked = " ".join(f"<@{user_id}>" for user_id in asked_ids(card))
+    asked = " ".join(f"<@{user_id}>" for user_id in notified_ids(card))
     return clip(f"{asked} {card.title}".strip(), CONTENT) or None
 
 
 def plain_text(card: Card) -> str:
     """Return a card without an embed, for channels where we may not embed; it ends with the footer too."""
-    asked = " ".join(f"<@{user_id}>" for user_id in asked_ids(card))
+    asked = " ".join(f"<@{user_id}>" for user_id in notified_ids(card))
     footer = end_of(card.footer, FOOTER_RESERVE)
     title = f"**{clip(card.title, TITLE)}**\n" if card.title.strip() else ""
     head = f"{asked}\n{title}".lstrip("\n")
@@ -70,26 +70,27 @@ def plain_text(card: Card) -> str:
     return f"{head}{clip_markdown(chr(10).join(lines), room)}\n{footer}"
 
 
-def asked_ids(card: Card) -> list[int]:
-    """Return the Discord ids of the people a card asks."""
-    asks = card.question.asks if card.question else ()
-    return [number_of(person) for person in asks if person.startswith(f"{NAME}:")][:10]
+def notified_ids(card: Card) -> list[int]:
+    """Return the Discord ids of the people whom a card notifies."""
+    return [number_of(person) for person in card.notify if person.startswith(f"{NAME}:")][:10]
 
 
 def mentions(card: Card) -> discord.AllowedMentions:
-    """Return who may be notified: those who are asked, nobody else, whatever the text says."""
-    users = [discord.Object(user_id) for user_id in asked_ids(card)]
+    """Return who may be notified: those whom the card names, nobody else, whatever the text says."""
+    users = [discord.Object(user_id) for user_id in notified_ids(card)]
     return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users)
 
 
 def files(parcel: Parcel) -> list[discord.File]:
-    """Return what is attached, fresh for each try: sending closes them."""
+    """Return what is attached, opened anew for each try: sending closes it."""
     made = []
-    if parcel.chart is not None:
-        alt = clip(parcel.chart.alt, ALT) or None
-        made.append(discord.File(io.BytesIO(parcel.chart.png), "chart.png", description=alt))
-    made.extend(discord.File(io.BytesIO(file.content), file.name) for file in parcel.files)
-    return made[:FILES]
+    for chart in parcel.charts[:FILES]:
+        alt = clip(chart.alt, ALT) or None
+        made.append(discord.File(io.BytesIO(chart.png), chart.name, description=alt))
+    for file in parcel.files[: FILES - len(made)]:
+        source = io.BytesIO(file.source) if isinstance(file.source, bytes) else file.source
+        made.append(discord.File(source, file.name))
+    return made
 
 
 def label(text: str) -> str:

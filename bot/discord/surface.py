@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 TOKEN_LIFETIME = timedelta(minutes=14)
 """An interaction can be answered for 15 minutes; the last one is left alone."""
 NO_THREAD_HERE = frozenset({NO_PERMISSION, TOO_MANY_THREADS, WRONG_CHANNEL_TYPE})
-NOT_AS_AN_EMBED = frozenset({NO_PERMISSION, TOO_LARGE})
+NOT_THIS_WAY = frozenset({NO_PERMISSION, TOO_LARGE})
 
 OnFound = Callable[[discord.Message, Question], None]
 
@@ -52,6 +52,11 @@ class DiscordSurface:
         self.edit_interval_s = edit_interval_s
         self._on_found = on_found
         """Told of a question that was sent before a crash: it may have been answered meanwhile."""
+
+    def attachment_limit_bytes(self, place: str) -> int:
+        """Return what a server's boosts allow; Discord's least where the place is not known."""
+        guild = getattr(self.client.get_channel(number_of(place)), "guild", None)
+        return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
         """Send a card, or find it where it was sent before; put ✅ and ❌ below a question.
@@ -87,7 +92,7 @@ class DiscordSurface:
             )
 
         with translated():
-            await self._in_open_thread(place, lambda: _either(with_embed, as_text))
+            await self._in_open_thread(place, lambda: _first_accepted(with_embed, as_text))
 
     async def open_thread(self, place: str, message_id: str, name: str) -> str:
         """Return the thread under a message; where there can be none, the channel itself takes its part.
@@ -145,16 +150,22 @@ class DiscordSurface:
         async def send(nonce: str) -> discord.Message:
             view = gate_buttons.view(card.question) or discord.utils.MISSING
 
-            async def with_embed() -> discord.Message:
+            async def with_embed(files: list[discord.File]) -> discord.Message:
                 return await channel.send(
                     render.content(card),
                     embed=render.embed(card),
-                    files=render.files(parcel),
+                    files=files,
                     view=view,
                     nonce=nonce,
                     silent=silent,
                     allowed_mentions=to,
                 )
+
+            async def whole() -> discord.Message:
+                return await with_embed(render.files(parcel))
+
+            async def without_files() -> discord.Message:
+                return await with_embed([])
 
             async def as_text() -> discord.Message:
                 return await channel.send(
@@ -165,7 +176,7 @@ class DiscordSurface:
                     allowed_mentions=to,
                 )
 
-            return await _either(with_embed, as_text)
+            return await _first_accepted(whole, without_files, as_text)
 
         return await send_once(channel.id, parcel.key, send)
 
@@ -224,12 +235,14 @@ class DiscordSurface:
         return True
 
 
-async def _either(rich: Callable[[], Awaitable[T]], plain: Callable[[], Awaitable[T]]) -> T:
-    """Do it with an embed and files, or, where a channel does not let us, as text that says the same."""
-    try:
-        return await rich()
-    except discord.HTTPException as error:
-        if error.code not in NOT_AS_AN_EMBED:
-            raise
-        log.warning("sent as text, without embed and files: %s", error)
-    return await plain()
+async def _first_accepted(*ways: Callable[[], Awaitable[T]]) -> T:
+    """Say it in the first way that a place lets us: whole, without files, or as text that says the same."""
+    *better, last = ways
+    for way in better:
+        try:
+            return await way()
+        except discord.HTTPException as error:
+            if error.code not in NOT_THIS_WAY:
+                raise
+            log.warning("said more plainly: %s", error)
+    return await last()

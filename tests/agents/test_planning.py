@@ -60,6 +60,15 @@ def test_the_estimate_follows_rows_steps_and_batch():
     assert math.isclose(whole.smallest_gain, smallest_gain(100))
 
 
+def test_the_base_is_expected_to_ramble_to_the_end_of_what_it_may_say():
+    measured = a_measurement(load_s=1.0, completion_tokens_p95=4, decode_token_s=0.5)
+    recipe = Recipe(model="m", max_new_tokens=20)
+
+    expected = estimate(recipe, an_intake(test_rows=10), measured, 8)
+
+    assert expected.evaluate_s == 1.0 + 10 * (20 + 4) * 0.5
+
+
 def test_a_difference_names_only_what_differs():
     before = Recipe(model="m")
     after = before.amended(

@@ -43,10 +43,6 @@ async def test_a_chart_is_a_png_of_sensible_size_with_words(spec):
     assert chart.alt == describe(spec)
 
 
-async def test_no_spec_no_chart():
-    assert await draw(None) is None
-
-
 async def test_without_a_plotting_library_there_is_a_warning_and_no_chart(
     tmp_path, monkeypatch, caplog
 ):

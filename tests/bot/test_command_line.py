@@ -42,6 +42,17 @@ def test_a_wrong_configuration_is_explained_without_a_traceback_and_ends_with_78
     assert "Traceback" not in said.output
 
 
+def test_a_damaged_key_is_explained_without_a_traceback_and_ends_with_78(tunewright, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").write_bytes(b"short")
+
+    said = tunewright("resume", "1")
+
+    assert said.exit_code == EXIT_CONFIG
+    assert "secret.key is damaged. Delete it" in said.output
+    assert "Traceback" not in said.output
+
+
 def test_the_configuration_shows_origins_and_masks_secrets(tunewright):
     said = tunewright("config", "show", "--json", DISCORD_TOKEN="canary-token-123")
 

@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 
 import pytest
@@ -116,3 +117,17 @@ async def test_a_file_that_cannot_be_fetched_is_tried_three_times(tmp_path, monk
 
         assert "could not fetch" in house.surface.answers()[0]
         assert await house.app.services.db.read(inbox.waiting) == []
+
+
+async def test_a_full_disk_is_called_by_its_name(tmp_path, monkeypatch):
+    async with open_house(tmp_path) as house:
+
+        async def full(*_args):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(house.app.services.files, "put_stream", full)
+        await house.app.desk.take(WISH)
+        for _time in range(3):
+            await house.app.desk.work_off()
+
+        assert "no room left on my disk" in house.surface.answers()[0]

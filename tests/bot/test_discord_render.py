@@ -27,7 +27,6 @@ QUESTIONS = st.builds(
     shown_sha256=HEX,
     yes=TEXT,
     no=TEXT,
-    asks=st.lists(PEOPLE, max_size=30).map(tuple),
 )
 CARDS = st.builds(
     Card,
@@ -37,6 +36,7 @@ CARDS = st.builds(
     tone=st.sampled_from(Tone),
     footer=TEXT,
     question=st.none() | QUESTIONS,
+    notify=st.lists(PEOPLE, max_size=30).map(tuple),
 )
 MARK = "run #12345678 · message 87654321"
 HUGE = Card(
@@ -116,18 +116,18 @@ def test_a_body_keeps_its_share_beside_many_fields() -> None:
 
 
 def test_only_those_who_are_asked_are_notified() -> None:
-    question = Question(1, "ab" * 32, "go on", "stop", ("discord:42", "terminal:here"))
-    card = Card(title="@everyone <@&7> <@9>", body="<@10>", question=question)
+    asked = ("discord:42", "terminal:here")
+    card = Card(title="@everyone <@&7> <@9>", body="<@10>", notify=asked)
 
     allowed: object = render.mentions(card).to_dict()
 
     assert allowed == {"parse": [], "users": [42]}
     assert render.content(card) == "<@42> @everyone <@&7> <@9>"
-    assert render.content(replace(card, question=None)) is None
+    assert render.content(replace(card, notify=())) is None
 
 
 def test_buttons_say_what_they_do_and_name_what_was_shown() -> None:
-    view = gate_buttons.view(Question(17, "0123456789abcdef" * 4, "carry it out", "don't", ()))
+    view = gate_buttons.view(Question(17, "0123456789abcdef" * 4, "carry it out", "don't"))
 
     assert view is not None
     assert view.is_persistent()
@@ -144,14 +144,14 @@ def test_a_picture_is_attached_with_its_words() -> None:
         key="k",
         marker="m",
         maybe_sent=False,
-        chart=Chart(b"png", "loss falls " * 200),
+        charts=(Chart("loss.png", b"png", "loss falls " * 200),),
         files=tuple(File(f"{letter}.md", b"x") for letter in string.ascii_lowercase),
     )
 
     made = render.files(parcel)
 
     assert len(made) == render.FILES
-    assert made[0].filename == "chart.png"
+    assert made[0].filename == "loss.png"
     assert 0 < len(made[0].description or "") <= 1024
     for file in made:
         file.close()

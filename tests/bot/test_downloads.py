@@ -14,6 +14,7 @@ from itsdangerous import URLSafeSerializer
 
 from bot.downloads import (
     CannotListen,
+    DamagedKey,
     Expired,
     Links,
     Unknown,
@@ -181,7 +182,7 @@ def test_the_key_is_made_once_private_and_never_half(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
 
     (tmp_path / "secret.key").write_bytes(key[:5])
-    with pytest.raises(ValueError, match="Delete it"):
+    with pytest.raises(DamagedKey, match="Delete it"):
         load_key(tmp_path)
 
 

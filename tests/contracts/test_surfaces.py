@@ -10,7 +10,7 @@ from agents.services import UserError
 from bot.surface import Card, File, MessageGone, Parcel, PlaceGone, Question, Tone
 from tests.contracts.stages import STAGES, Stage
 
-QUESTION = Question(7, "ab" * 32, "go on", "stop", asks=())
+QUESTION = Question(7, "ab" * 32, "go on", "stop")
 ASKING = Card(
     title="The plan",
     body="Do it?",

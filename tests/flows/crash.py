@@ -8,12 +8,13 @@ that the imports are paid once; the parent never starts a thread.
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from typing import Any
 from sqlmodel import select
 
 from bot.app import App, open_app
+from bot.commands import Effect
 from bot.desk import Wish
+from configs.schema import CheckpointMode, TrainingSettings
 from storage import approvals, datasets, jobs, runs
 from storage.database import Database, sqlite_url
-from storage.models import FINAL, Decision, Inbox, InboxState, Run
+from storage.models import FINAL, Decision, Inbox, InboxState, Phase, Run
 from tests.fakes import LogSurface, SetClock, StubLauncher
 from tests.house import ANNA, House, settings_for
 
@@ -42,6 +45,56 @@ WISH = Wish(
     request={"file": "tickets"},
 )
 MOST_ROUNDS = 60
+MEMORY = Path("/dev/shm")
+LINK = re.compile(r"http://\S+")
+
+
+@dataclass(frozen=True)
+class Play:
+    """What happens in a run, and what a person does in it: the same question always gets the same answer."""
+
+    name: str
+    answers: Mapping[str, Decision | str] = field(default_factory=dict)
+    """By title of the question: a decision, or the words of a reply. ✅ where nothing is said."""
+    script: Mapping[str, str] = field(default_factory=dict)
+    """Of the stub launcher."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    pauses_in: Phase | None = None
+    """The person pauses the run in this phase, and resumes it when nothing moves any more."""
+    ends: Phase = Phase.DELIVERED
+
+
+PLAYS = {
+    play.name: play
+    for play in (
+        Play("all approved"),
+        Play(
+            "changes and refusals",
+            answers={
+                "The plan": "2 epochs",
+                "The plan, version 2": Decision.REJECT,
+                "What should be different?": "lr 1e-4",
+                "Verdict: BETTER": "5 epochs",
+            },
+        ),
+        Play(
+            "never good enough",
+            answers={"Verdict: BETTER": Decision.REJECT},
+            ends=Phase.FAILED,
+        ),
+        Play(
+            "held at half-time and stopped",
+            answers={"50 % done, continue?": Decision.REJECT},
+            settings={"training": TrainingSettings(checkpoint_mode=CheckpointMode.HOLD)},
+        ),
+        Play(
+            "paused in training",
+            script={"run1-i1-train-sft-a1": "half"},
+            pauses_in=Phase.BUILDING,
+        ),
+        Play("the worker dies once", script={"run1-i1-train-sft-a1": "die"}),
+    )
+}
 
 
 @dataclass
@@ -85,28 +138,29 @@ class Outcome:
     """What is left of a run: for comparing."""
 
     phase: str
-    titles: list[str]
+    messages: list[tuple[str, str]]
+    """Title and text, in order."""
     adapter_sha256: str | None
     jobs: list[tuple[str, str | None]]
     violations: list[str]
 
 
-def count_steps() -> tuple[list[str], Outcome]:
+def count_steps(play: Play) -> tuple[list[str], Outcome]:
     """Return the steps of a run that nobody kills, and what is left of it."""
     folder = _folder()
     try:
-        _in_child(lambda: _live(folder, None, remembers_keys=True))
+        _in_child(lambda: _live(folder, play, None, remembers_keys=True))
         return json.loads((folder / "steps.json").read_text()), look(folder)
     finally:
         shutil.rmtree(folder)
 
 
-def kill_at(step: int, *, remembers_keys: bool) -> Outcome:
+def kill_at(play: Play, step: int, *, remembers_keys: bool) -> Outcome:
     """Kill a run at a step, start it again until it has ended, and return what is left."""
     folder = _folder()
     try:
-        _in_child(lambda: _live(folder, step, remembers_keys=True))
-        status = _in_child(lambda: _live(folder, None, remembers_keys=remembers_keys))
+        _in_child(lambda: _live(folder, play, step, remembers_keys=True))
+        status = _in_child(lambda: _live(folder, play, None, remembers_keys=remembers_keys))
         outcome = look(folder)
         if status != 0:
             outcome.violations.append(f"the restart ended with status {status}")
@@ -138,7 +192,7 @@ def _outcome(session: Any, surface: LogSurface) -> Outcome:
     for line in lines:
         if line["do"] == "decided":
             row = approvals.get(session, line["approval"])
-            if row is None or row.decision is not Decision.APPROVE:
+            if row is None or row.decision != line["decision"]:
                 violations.append(f"decision {line['approval']} is lost")
     answers = [line for line in lines if line["do"] == "answer"]
     if len(answers) != 1:
@@ -149,17 +203,17 @@ def _outcome(session: Any, surface: LogSurface) -> Outcome:
     artifact = datasets.artifact(session, run_id, "adapter")
     return Outcome(
         phase=found[0].phase.value if found else "none",
-        titles=[message["title"] for message in surface.messages()],
+        messages=[(m["title"], LINK.sub("LINK", m["body"])) for m in surface.messages()],
         adapter_sha256=artifact.sha256 if artifact else None,
         jobs=[(job.id, job.outcome) for job in jobs.of_run(session, run_id)],
         violations=violations,
     )
 
 
-def _live(folder: Path, kill: int | None, *, remembers_keys: bool) -> None:
+def _live(folder: Path, play: Play, kill: int | None, *, remembers_keys: bool) -> None:
     steps = Steps(kill)
     _watch_system(folder, steps)
-    asyncio.run(_to_the_end(folder, steps, remembers_keys=remembers_keys))
+    asyncio.run(_to_the_end(folder, play, steps, remembers_keys=remembers_keys))
     (folder / "steps.json").write_text(json.dumps(steps.names))
 
 
@@ -184,13 +238,13 @@ def _watch_system(folder: Path, steps: Steps) -> None:
     sys.addaudithook(hook)
 
 
-async def _to_the_end(folder: Path, steps: Steps, *, remembers_keys: bool) -> None:
+async def _to_the_end(folder: Path, play: Play, steps: Steps, *, remembers_keys: bool) -> None:
     surface = _Surface(folder / "chat.log", files={"tickets": FILE}, remembers_keys=remembers_keys)
-    launcher = _Launcher()
+    launcher = _Launcher(dict(play.script))
     surface.step = launcher.step = steps
     clock = SetClock()
     async with open_app(
-        settings_for(folder), surfaces=[surface], launcher=launcher, clock=clock
+        settings_for(folder, **play.settings), surfaces=[surface], launcher=launcher, clock=clock
     ) as app:
         house = House(app, surface, launcher, clock)
         if not any(line["do"] == "acknowledged" for line in surface.lines()):
@@ -201,19 +255,39 @@ async def _to_the_end(folder: Path, steps: Steps, *, remembers_keys: bool) -> No
             await house.settle()
             if await _ended(app):
                 return
-            await _answer(app, surface)
+            if not await _pause_or_resume(app, surface, play):
+                await _answer(app, surface, play)
         raise RuntimeError("the run does not come to an end")
 
 
-async def _answer(app: App, surface: _Surface) -> None:
+async def _answer(app: App, surface: _Surface, play: Play) -> None:
     """Do as a person does: answer the newest question that is shown."""
     question = surface.question()
     if question is None:
         await app.catch_up()
         return
-    reaction = await app.commands.decide(question["question"], None, ANNA, Decision.APPROVE)
-    if reaction.effect.value == "decided":
-        surface.note("decided", approval=question["question"])
+    number, said = question["question"], play.answers.get(question["title"], Decision.APPROVE)
+    if isinstance(said, Decision):
+        reaction, decision = await app.commands.decide(number, None, ANNA, said), said
+    else:
+        reaction, decision = await app.commands.reply(number, ANNA, said), Decision.REVISE
+    if reaction.effect is Effect.DECIDED:
+        surface.note("decided", approval=number, decision=decision)
+
+
+async def _pause_or_resume(app: App, surface: _Surface, play: Play) -> bool:
+    """Do as a person does who wants the machine for something else once; False when there is nothing to do."""
+    run = next(iter(await app.services.db.read(runs.recent)), None)
+    if run is None or run.id is None or play.pauses_in is None:
+        return False
+    if run.paused:
+        surface.note("paused")
+        await app.commands.resume(run.id, ANNA)
+        return True
+    if run.phase is play.pauses_in and not any(line["do"] == "paused" for line in surface.lines()):
+        await app.commands.pause(run.id, ANNA)
+        return True
+    return False
 
 
 async def _ended(app: App) -> bool:
@@ -235,4 +309,7 @@ def _in_child(work: Callable[[], None]) -> int:
 
 
 def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="tunewright-crash-"))
+    """Return a folder in memory, where there is one: a kill of a process loses nothing that it has written there."""
+    return Path(
+        tempfile.mkdtemp(prefix="tunewright-crash-", dir=MEMORY if MEMORY.is_dir() else None)
+    )

@@ -336,7 +336,8 @@ async def test_an_unanswered_question_reminds_expires_and_can_be_asked_again(tmp
         await sweep(house.app.services)
         await sweep(house.app.services)
         await house.settle()
-        assert house.titles().count("Still waiting for you") == 1
+        reminders = [m for m in house.surface.messages() if m["title"] == "Still waiting for you"]
+        assert [reminder["notify"] for reminder in reminders] == [[ANNA.id]]
 
         clock.move(hours=1)
         await sweep(house.app.services)

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,7 +18,7 @@ from typing import Self
 
 from tests.wire.model import Message
 from tests.wire.server import WireServer
-from tests.wire.zygote import Zygote, exit_file
+from tests.wire.zygote import ROOT, Zygote, exit_file
 
 
 class BotProcess:
@@ -66,9 +68,18 @@ class BotProcess:
         if error is not None:
             error.add_note("the bot's log ends with:\n" + "\n".join(self.log().splitlines()[-60:]))
 
+    def _spawn(self) -> int:
+        return _zygote().fork(self._env, self.log_path)
+
+    def _exit_code(self) -> int | None:
+        """The exit code of the process started last, None while it lives."""
+        assert self.pid is not None
+        file = exit_file(self.log_path, self.pid)
+        return int(file.read_text().split()[0]) if file.exists() else None
+
     @property
     def alive(self) -> bool:
-        return self.pid is not None and not exit_file(self.log_path, self.pid).exists()
+        return self.pid is not None and self._exit_code() is None
 
     def log(self) -> str:
         return self.log_path.read_text() if self.log_path.exists() else ""
@@ -93,7 +104,7 @@ class BotProcess:
     async def start(self, *, wait: bool = True) -> float:
         """Start the process and wait until it hears commands; return how long that took."""
         begun_s = time.monotonic()
-        self.pid = await asyncio.to_thread(_zygote().fork, self._env, self.log_path)
+        self.pid = await asyncio.to_thread(self._spawn)
         if wait:
             await self.connected()
         return time.monotonic() - begun_s
@@ -124,9 +135,40 @@ class BotProcess:
 
     async def ended(self, timeout_s: float = 20.0) -> int:
         """Wait for its end, and return its exit code."""
-        assert self.pid is not None
         await self.server.until(lambda: not self.alive, timeout_s, "the bot to end", poll_s=0.02)
-        return int(exit_file(self.log_path, self.pid).read_text().split()[0])
+        code = self._exit_code()
+        assert code is not None
+        return code
+
+
+class RealBot(BotProcess):
+    """`tunewright run` itself, with the real launcher and the real worker, its settings as shipped."""
+
+    def __init__(self, server: WireServer, data_dir: Path, **settings: object) -> None:
+        super().__init__(server, data_dir)
+        self._process: subprocess.Popen[bytes] | None = None
+        shipped = [name for name in self._env if name.startswith("TUNEWRIGHT__")]
+        for name in shipped:
+            del self._env[name]
+        self._env["HF_HUB_OFFLINE"] = "1"
+        for name, value in ({"downloads__port": 0} | settings).items():
+            self.configure(name.replace("__", "."), value)
+
+    def _spawn(self) -> int:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "run"],
+                cwd=ROOT,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self._process.pid
+
+    def _exit_code(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
 
 
 @functools.cache

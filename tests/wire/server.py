@@ -220,6 +220,11 @@ class WireServer:
     def delete_channel(self, place: Channel) -> None:
         threads.delete_channel(self.world, place)
 
+    def boost(self, tier: int) -> None:
+        """People boost the guild to a tier, 0 … 3, which raises its limits."""
+        self.guild.premium_tier = tier
+        self.world.emit(Event("GUILD_UPDATE", render.guild(self.world, self.guild), intents.GUILDS))
+
     def outage(self, *, over: bool = False) -> None:
         """The guild becomes unavailable (not left!), or comes back."""
         self.guild.available = over

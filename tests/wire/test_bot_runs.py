@@ -70,7 +70,7 @@ async def test_from_a_command_to_an_adapter_behind_a_link(process: BotProcess) -
     assert len(pinged) == 2
     verdict = thread.find(VERDICT)
     assert verdict is not None
-    chart = next(file for file in verdict.attachments if file.filename == "chart.png")
+    chart = next(file for file in verdict.attachments if file.filename == "loss.png")
     assert "falls" in (chart.description or "")
 
 

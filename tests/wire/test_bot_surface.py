@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -41,9 +42,8 @@ class Scene:
 
     def asking(self) -> Card:
         ada = self.server.person("ada")
-        asks = (f"discord:{ada.id}",)
-        question = Question(5, "ab" * 32, "go on", "stop", asks)
-        return replace(CARD, question=question, loud=True)
+        question = Question(5, "ab" * 32, "go on", "stop")
+        return replace(CARD, question=question, notify=(f"discord:{ada.id}",), loud=True)
 
     async def thread(self) -> tuple[Channel, str]:
         """A thread with one card in it."""
@@ -90,14 +90,16 @@ async def test_a_message_arrives_once(scene: Scene, trouble: str) -> None:
 async def test_files_are_whole_after_a_second_try(scene: Scene) -> None:
     scene.server.faults.fail("POST", MESSAGES, status=503)
     parcel = replace(
-        PARCEL, chart=Chart(b"\x89PNG" + b"1" * 99, "falls"), files=(File("r.md", b"# R"),)
+        PARCEL,
+        charts=(Chart("loss.png", b"\x89PNG" + b"1" * 99, "falls"),),
+        files=(File("r.md", b"# R"),),
     )
 
     await scene.surface.post(scene.home, CARD, parcel)
 
     files = scene.cards()[0].attachments
     assert [(f.filename, f.size, f.description) for f in files] == [
-        ("chart.png", 103, "falls"),
+        ("loss.png", 103, "falls"),
         ("r.md", 3, None),
     ]
 
@@ -169,12 +171,35 @@ async def test_a_question_has_reactions_and_buttons_until_it_is_answered(scene: 
 
 
 async def test_an_edit_keeps_the_picture(scene: Scene) -> None:
-    parcel = replace(PARCEL, chart=Chart(b"\x89PNG", "falls"))
+    parcel = replace(PARCEL, charts=(Chart("loss.png", b"\x89PNG", "falls"),))
     message_id = await scene.surface.post(scene.home, scene.asking(), parcel)
 
     await scene.surface.edit(scene.home, message_id, CARD)
 
-    assert [f.filename for f in scene.cards()[0].attachments] == ["chart.png"]
+    assert [f.filename for f in scene.cards()[0].attachments] == ["loss.png"]
+
+
+async def test_a_boosted_server_takes_larger_files(scene: Scene) -> None:
+    place = f"discord:{scene.server.general.id}"
+    assert scene.surface.attachment_limit_bytes(place) == 10 * 2**20
+    assert scene.surface.attachment_limit_bytes("discord:1") == 10 * 2**20
+
+    scene.server.boost(2)
+    await scene.server.until(
+        lambda: scene.surface.attachment_limit_bytes(place) == 50 * 2**20, what="the new limit"
+    )
+
+
+async def test_a_file_that_is_refused_costs_only_the_file(scene: Scene, tmp_path: Path) -> None:
+    large = tmp_path / "adapter.tar.gz"
+    large.write_bytes(b"1" * (10 * 2**20 + 1))
+    parcel = replace(PARCEL, files=(File("adapter.tar.gz", large),))
+
+    message_id = await scene.surface.post(scene.home, scene.asking(), parcel)
+
+    card = scene.cards()[0]
+    assert (str(card.id), card.attachments) == (message_id, [])
+    assert card.embeds[0]["title"] == CARD.title
 
 
 async def test_without_the_right_to_embed_the_same_is_said_in_text(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 from tests.architecture.pages import ROOT
 
 
-def test_the_picture_keeps_what_is_worth_a_look():
+def test_the_picture_keeps_what_is_worth_a_look(tmp_path):
     script = ROOT / "docs" / "make_thread_picture.py"
     spec = importlib.util.spec_from_file_location("make_thread_picture", script)
     assert spec is not None
@@ -18,8 +18,9 @@ def test_the_picture_keeps_what_is_worth_a_look():
     dull = "╭─ Reading your data ─╮\n│ dull\n╰──╯"
     bars = "\n".join(f"  █░ {n} %" for n in range(8))
 
+    panel += f"\n{tmp_path}/models"
     console.print(f"{dull}\n{panel}\n{bars}", highlight=False, markup=False)
-    svg = module.picture(console)
+    svg = module.picture(console, tmp_path)
 
     assert "line&#160;0" in svg
     assert "⋮" in svg
@@ -27,3 +28,5 @@ def test_the_picture_keeps_what_is_worth_a_look():
     assert "dull" not in svg
     assert svg.count("&#160;%") == 2
     assert "@font-face" not in svg
+    assert "data/models" in svg
+    assert tmp_path.name not in svg

@@ -57,6 +57,27 @@ class JobOutcome(StrEnum):
     """The worker died without a result or its heartbeat stood still."""
 
 
+class RowShape(StrEnum):
+    """What one line of a prepared JSONL file holds, beside `row`, its number in the upload.
+
+    P is a string (one turn of a user) or a list of messages {"role", "content"}; C is a string (the assistant's turn) or
+    one assistant message, with "tool_calls" where it calls tools. "tools", JSON Schemas, may stand beside any of them.
+    """
+
+    PROMPT_COMPLETION = "prompt_completion"
+    """{"prompt": P, "completion": C}"""
+    TEXT = "text"
+    """{"text": str}: learnt as it stands."""
+    PREFERENCE = "preference"
+    """{"prompt": P, "chosen": C, "rejected": C}"""
+    UNPAIRED = "unpaired"
+    """{"prompt": P, "completion": C, "label": bool}: a thumb up or down."""
+    PROMPT_ONLY = "prompt_only"
+    """{"prompt": P, "reference": str | null}: answered by the model in training, scored by a reward."""
+    STEPWISE = "stepwise"
+    """{"prompt": P, "completions": [str], "labels": [bool]}: each step judged."""
+
+
 class StopMode(StrEnum):
     """What the bot writes into `stop`."""
 
@@ -204,6 +225,7 @@ class IntakeResult(_Message):
     """What was found in an upload. Rows are written as JSONL of {"prompt", "completion", "row"}."""
 
     kind: Literal[JobKind.INTAKE] = JobKind.INTAKE
+    shape: RowShape = RowShape.PROMPT_COMPLETION
     format: str
     """For example "CSV, delimiter ',', UTF-8"."""
     columns: tuple[str, ...]

@@ -63,7 +63,7 @@ def pack(services: Services, parcel: Parcel) -> Packed:
     Raises: FileNotFoundError: the adapter is not where the training left it. ValueError: it is not as it left it.
     """
     folder = services.job_folder(parcel.adapter_job_id) / (parcel.trained.adapter_dir or "")
-    name = f"{_slug(parcel.recipe.model)}-run{parcel.run.id}-i{parcel.run.iteration}"
+    name = name_of(parcel.run, parcel.recipe)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for file, data in _files(folder, parcel).items():
@@ -79,6 +79,11 @@ def pack(services: Services, parcel: Parcel) -> Packed:
         folder=name,
         base=parcel.trained.base_hub_id or parcel.recipe.model,
     )
+
+
+def name_of(run: Run, recipe: Recipe) -> str:
+    """Return what a tuned model is called: in file names, and where it is served."""
+    return f"{_slug(recipe.model)}-run{run.id}-i{run.iteration}"
 
 
 def snippet(base: str, folder: str) -> str:

@@ -3,6 +3,7 @@
     PREPARING → PLANNING → APPROVING → BUILDING → EVALUATING → REVIEWING → DELIVERING → DELIVERED
                    ↑  ↑____ revise __|      | failed              | ❌ / reply
                    └────────────────── DEBUGGING ←────────────────┘
+                                                          DELIVERED ⇄ EXPORTING
 
 `START` and every node leave through one router that reads `Run.phase`, so that driving a run is start, resume, crash
 recovery and scheduler tick in one. Checkpoints are disposable: rows are the truth.
@@ -17,7 +18,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import debugger, evaluator, intake, orchestrator, trainer, work
+from agents import debugger, evaluator, exporter, intake, orchestrator, trainer, work
 from agents.services import Services
 from agents.state import RunState
 from storage import runs
@@ -36,6 +37,7 @@ NODES: dict[Phase, tuple[str, Any]] = {
     Phase.REVIEWING: ("evaluator_review", evaluator.review),
     Phase.DEBUGGING: ("debugger", debugger.debug),
     Phase.DELIVERING: ("orchestrator_deliver", orchestrator.deliver),
+    Phase.EXPORTING: ("exporter", exporter.export),
 }
 
 RECURSION_LIMIT = 60

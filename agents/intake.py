@@ -1,8 +1,5 @@
 """Look at the data: format, roles, row errors, duplicates, split. The reading itself is a job in a child process."""
 
-import asyncio
-from pathlib import Path
-
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
@@ -22,14 +19,13 @@ async def prepare(state: RunState, runtime: Runtime[Services]) -> RunState:
     run, upload = await services.db.read(_facts, state["run_id"])
     job = await work.finished(services, run, JobKind.INTAKE, _spec(services, run, upload))
     result = IntakeResult.model_validate(work.payload(job))
-    folder = services.job_folder(job.id)
     splits = [
         ("train", result.train, result.train_rows),
         ("dev", result.dev, result.dev_rows),
         ("test", result.test, result.test_rows),
     ]
     for _role, file, _rows in splits:
-        await asyncio.to_thread(_keep, services, folder, file)
+        await work.keep(services, job, file)
     await services.db.write(_save, services, run, result, splits)
     return state
 
@@ -54,12 +50,6 @@ def _spec(services: Services, run: Run, upload: Dataset) -> IntakeSpec:
         seed=SPLIT_SEED,
         **limits.model_dump(exclude={"max_upload_bytes"}),
     )
-
-
-def _keep(services: Services, folder: Path, file: FileRef) -> None:
-    kept = services.files.put(folder / file.path)
-    if kept.sha256 != file.sha256:
-        raise ValueError(f"{file.path} has changed since the intake job wrote it")
 
 
 def _save(

@@ -36,6 +36,8 @@ class JobKind(StrEnum):
     """Supervised fine-tuning with TRL and a LoRA adapter."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
+    EXPORT = "export"
+    """Write a tuned model in another format and check that it answers there as it does here."""
 
 
 class JobOutcome(StrEnum):
@@ -76,6 +78,17 @@ class RowShape(StrEnum):
     """{"prompt": P, "reference": str | null}: answered by the model in training, scored by a reward."""
     STEPWISE = "stepwise"
     """{"prompt": P, "completions": [str], "labels": [bool]}: each step judged."""
+
+
+class ExportFormat(StrEnum):
+    """What a tuned model can be handed over as, beside PEFT's own adapter."""
+
+    MERGED = "merged"
+    """Base and adapter as one model folder of safetensors: for transformers, vLLM, TGI."""
+    GGUF = "gguf"
+    """Base and adapter as one GGUF file: for llama.cpp and what is built on it, Ollama for one."""
+    GGUF_ADAPTER = "gguf_adapter"
+    """The adapter alone as GGUF, for a GGUF of its base."""
 
 
 class StopMode(StrEnum):
@@ -178,7 +191,25 @@ class EvaluateSpec(_Message):
     threads: int | None = None
 
 
-Spec = Annotated[IntakeSpec | MeasureSpec | TrainSpec | EvaluateSpec, Field(discriminator="kind")]
+class ExportSpec(_Message):
+    """Write one adapter in one other format."""
+
+    kind: Literal[JobKind.EXPORT] = JobKind.EXPORT
+    model: ModelRef
+    adapter_dir: str
+    format: ExportFormat
+    name: str
+    """Of the files, without an ending."""
+    prompts: FileRef
+    """Rows whose prompts are put to both: the dev rows, so that the sealed ones stay sealed."""
+    max_prompts: int = 8
+    max_new_tokens: int
+    threads: int | None = None
+
+
+Spec = Annotated[
+    IntakeSpec | MeasureSpec | TrainSpec | EvaluateSpec | ExportSpec, Field(discriminator="kind")
+]
 
 
 class JobSpec(_Message):
@@ -374,8 +405,37 @@ class EvaluateResult(_Message):
     tokens_per_s: float
 
 
+class Parity(_Message):
+    """Whether an export answers as the adapter does with PEFT: token by token, greedy."""
+
+    prompts: int
+    same: int
+    """Answers with exactly the same tokens."""
+    near_ties: int
+    """Answers that part where PEFT itself was undecided between the two tokens."""
+    cause: str | None = None
+    """Why the export must not be handed over, for the person; None when it may."""
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether it may be handed over."""
+        return self.cause is None
+
+
+class ExportResult(_Message):
+    """A model in another format, and whether it is still the same model."""
+
+    kind: Literal[JobKind.EXPORT] = JobKind.EXPORT
+    format: ExportFormat
+    files: tuple[FileRef, ...]
+    """Relative to the job folder; empty when the parity check failed."""
+    parity: Parity
+    versions: dict[str, str]
+
+
 Payload = Annotated[
-    IntakeResult | MeasureResult | TrainResult | EvaluateResult, Field(discriminator="kind")
+    IntakeResult | MeasureResult | TrainResult | EvaluateResult | ExportResult,
+    Field(discriminator="kind"),
 ]
 
 

@@ -1,14 +1,16 @@
 """Work for a machine as a node sees it: ask for it once, wait for its row, get its result."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from sqlmodel import Session
 
-from agents.jobs import JobKind, JobOutcome, Spec
+from agents.jobs import FileRef, JobKind, JobOutcome, Spec
 from agents.services import Services, UserError
 from agents.waiting import wait_for
 from storage import approvals, events, jobs, runs
+from storage.files import StoredFile
 from storage.models import Job, JobState, Phase, Run
 
 WITHOUT_SLOT = frozenset({JobKind.INTAKE})
@@ -94,6 +96,17 @@ async def finished(
     if job.outcome not in USABLE:
         raise JobFailed(job)
     return job
+
+
+async def keep(services: Services, job: Job, file: FileRef) -> StoredFile:
+    """Put a file that a job wrote into the file store.
+
+    Raises: ValueError: it is not what the job said it wrote.
+    """
+    kept = await asyncio.to_thread(services.files.put, services.job_folder(job.id) / file.path)
+    if kept.sha256 != file.sha256:
+        raise ValueError(f"{file.path} has changed since job {job.id} wrote it")
+    return kept
 
 
 def reopen_failed(session: Session, services: Services, run: Run) -> None:

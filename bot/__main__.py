@@ -141,16 +141,36 @@ def resume(
 
 
 @app.command()
+def export(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    to: Annotated[str, typer.Argument(metavar="FORMAT", help="merged, gguf or gguf_adapter.")],
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the adapter of a delivered run in another format; it has to answer there as it does here."""
+    from agents.jobs import ExportFormat
+    from bot.session import Job
+
+    if to not in set(ExportFormat):
+        typer.echo(f"There is no format “{to}”. There are: {', '.join(ExportFormat)}.", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    _finish(Job(run_id=run_id, export=ExportFormat(to), serve=_serves(serve)), data_dir)
+
+
+@app.command()
 def download(
     run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    what: Annotated[
+        str, typer.Argument(metavar="[WHAT]", help="adapter, merged, gguf or gguf_adapter.")
+    ] = "adapter",
     to: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path(),
     data_dir: DataDir = None,
 ) -> None:
-    """Copy the adapter of a run into a folder. A running bot gives links instead."""
+    """Copy the adapter of a run, or another format of it, into a folder. A running bot gives links instead."""
     from bot.session import download as fetch
 
     loaded = _load(data_dir)
-    typer.echo(_carry_out(lambda: fetch(loaded.settings, run_id, to)))
+    typer.echo(_carry_out(lambda: fetch(loaded.settings, run_id, to, what)))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agents.jobs import IntakeResult
+from agents.jobs import ExportFormat, IntakeResult, Parity
 from agents.planning import FEWEST_ITEMS
 from bot import question_cards, reports, status_cards
 from bot.scenes import Scene
@@ -20,6 +20,7 @@ PHASES = {
     Phase.REVIEWING: "waiting for a yes to the result",
     Phase.DEBUGGING: "looking for what to improve",
     Phase.DELIVERING: "packing the adapter",
+    Phase.EXPORTING: "writing the adapter in another format",
     Phase.DELIVERED: "done: the adapter is ready",
     Phase.CANCELLED: "cancelled",
     Phase.FAILED: "failed",
@@ -138,6 +139,55 @@ def _delivered(scene: Scene) -> Card:
     )
 
 
+FORMATS = {
+    ExportFormat.MERGED: (
+        "merged model",
+        "Base and adapter as one model, for transformers and vLLM.",
+    ),
+    ExportFormat.GGUF: ("GGUF", "Base and adapter as one file, for llama.cpp and Ollama."),
+    ExportFormat.GGUF_ADAPTER: (
+        "adapter as GGUF",
+        "The adapter alone, for llama.cpp beside a GGUF of its base.",
+    ),
+}
+"""What formats are called, and what they are for."""
+
+
+def _exported(scene: Scene) -> Card:
+    shown = scene.event.payload
+    name, purpose = FORMATS[ExportFormat(shown["format"])]
+    if "cause" in shown:
+        return Card(
+            title=f"No {name}",
+            body=f"{plain(shown['cause'], 900)}\nThe adapter itself is untouched.",
+            tone=Tone.BAD,
+            footer=scene.marker,
+            loud=True,
+        )
+    link = scene.link or "ask for it with `/finetune download`"
+    return Card(
+        title=f"Your {name} is ready",
+        body=f"{link}\n{inline(shown['name'])}, {size(shown['size_bytes'])}. {purpose} "
+        f"The README inside says how to run it.\n{_parity(Parity.model_validate(shown['parity']))}",
+        fields=(Field("sha256", inline(shown["sha256"]), inline=False),),
+        tone=Tone.GOOD,
+        footer=scene.marker,
+        attach=shown["sha256"],
+        attach_name=shown["name"],
+        copyable=(f"curl -O {link}",) if scene.link else (),
+        loud=True,
+    )
+
+
+def _parity(parity: Parity) -> str:
+    if parity.same == parity.prompts:
+        return f"Checked: it answers all of {parity.prompts} dev prompts with the same tokens as the adapter."
+    return (
+        f"Checked on {parity.prompts} dev prompts: {parity.same} answers have the same tokens as the adapter's, "
+        f"{parity.near_ties} part where the adapter itself was undecided between two tokens."
+    )
+
+
 def _ended(scene: Scene) -> Card:
     shown = scene.event.payload
     if "reason" in shown:
@@ -173,6 +223,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "status": status_cards.status,
     "debug": _debug,
     "delivered": _delivered,
+    "exported": _exported,
     "ended": _ended,
     "notice": _notice,
     GateKind.PLAN.value: question_cards.plan,

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from agents import feedback, gates, orchestrator, work
+from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import rights
+from bot import export_wishes, rights
 from bot.downloads import Links
 from bot.surface import Person
 from bot.text import plain
@@ -25,6 +26,7 @@ from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
 
 METHODS = ("sft",)
+ADAPTER = "adapter"
 NAME_CHARS = 60
 
 
@@ -147,10 +149,22 @@ class Commands:
         """End the open runs of servers that have removed the bot: nobody there can see or stop them any more."""
         await self.services.db.write(_leave, self.services, guilds)
 
-    async def download(self, run_id: int, person: Person, guild: str | None) -> str:
-        """Return a fresh link to the adapter of a run. Raises: UserError."""
+    async def export(self, run_id: int, person: Person, wanted: ExportFormat) -> str:
+        """Have a delivered adapter written in another format. Raises: UserError."""
+        text = await self.services.db.write(_export, self.services, run_id, person, wanted)
+        self.services.wake(run_id)
+        return text
+
+    async def download(
+        self, run_id: int, person: Person, guild: str | None, what: str = ADAPTER
+    ) -> str:
+        """Return a fresh link to the adapter of a run, or to another format of it. Raises: UserError."""
         run = await self.visible(run_id, person, guild)
-        found = await self.services.db.read(datasets.artifact, run_id, "adapter")
+        found = await self.services.db.read(datasets.artifact, run_id, what)
+        if found is None and what != ADAPTER:
+            raise UserError(
+                f"Run #{run.id} has not been written as {what} yet. `/finetune export` does it."
+            )
         if found is None:
             raise UserError(f"Run #{run.id} has no adapter yet; it is {run.phase.value}.")
         return self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
@@ -325,10 +339,19 @@ def _ask_again(session: Session, services: Services, run_id: int, iteration: int
     gates.ask_about_report(session, services, run, report, revision=last.revision + 1)
 
 
+def _export(
+    session: Session, services: Services, run_id: int, person: Person, wanted: ExportFormat
+) -> str:
+    return export_wishes.note(session, _mine(session, services, run_id, person), wanted)
+
+
 def _cancel(session: Session, services: Services, run_id: int, person: Person) -> str:
     run = _mine(session, services, run_id, person)
     if run.phase in FINAL:
         raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
+    if run.phase is Phase.EXPORTING:  # what was delivered before stays delivered
+        runs.move(session, run, Phase.DELIVERED, exports=[], ended_at=services.clock.now())
+        return f"Run #{run_id} is not written in another format after all; its adapter stays."
     orchestrator.cancel(session, services, run, by=person.name)
     return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
 

@@ -22,6 +22,7 @@ from storage.models import Delivery, Event, JobState, Run
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_S = 60.0
+WITH_LINK = frozenset({"delivered", "exported"})
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Feed:
         if scene.job is not None and scene.job.state is not JobState.QUEUED:
             folder = self.services.job_folder(scene.job.id)
             scene = replace(scene, progress=tuple(await asyncio.to_thread(read_progress, folder)))
-        if event.kind == "delivered":
+        if event.kind in WITH_LINK and "sha256" in event.payload:
             shown = event.payload
             link = self.links.link(shown["sha256"], shown["name"], event.run_id, event.created_at)
             scene = replace(scene, link=link)

@@ -9,12 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from agents import delivery, work
-from agents.jobs import ModelRef
+from agents.jobs import ExportFormat, ModelRef
 from agents.launchers import Launcher
 from agents.recipe import RecipeChange
 from agents.services import UserError
 from bot.app import App, open_app, run_app
-from bot.commands import Start
+from bot.commands import ADAPTER, Start
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from configs.schema import GateKind, Settings
@@ -33,6 +33,8 @@ class Job:
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
     run_id: int | None = None
+    export: ExportFormat | None = None
+    """The format that a delivered run is to be written in."""
     serve: bool = False
     """Keep the download link alive until Ctrl+C."""
 
@@ -61,11 +63,11 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await asking
         phase = ending.result()
-        if phase is Phase.DELIVERED:
+        if phase is Phase.DELIVERED and job.export is None:
             await _show_how_to_load(app, run_id, surface)
-            if job.serve:
-                surface.console.print("The link works until you press Ctrl+C.")
-                await asyncio.Event().wait()
+        if phase is Phase.DELIVERED and job.serve:
+            surface.console.print("The link works until you press Ctrl+C.")
+            await asyncio.Event().wait()
         return phase
 
 
@@ -76,6 +78,9 @@ async def _begin(app: App, job: Job, person: Person) -> int:
             raise UserError(
                 f"Run #{run.id} lives in {run.home.partition(':')[0]}; `tunewright run` goes on with it there."
             )
+        if job.export is not None:
+            await app.commands.export(job.run_id, person, job.export)
+            return job.run_id
         if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
             raise UserError(
                 f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
@@ -147,16 +152,16 @@ async def _until_ended(app: App, run_id: int) -> Phase:
         await asyncio.sleep(0.2)
 
 
-async def download(settings: Settings, run_id: int, folder: Path) -> Path:
-    """Copy the adapter of a run into a folder and return where it is.
+async def download(settings: Settings, run_id: int, folder: Path, what: str = ADAPTER) -> Path:
+    """Copy the adapter of a run, or another format of it, into a folder and return where it is.
 
-    Raises: UserError: it has none. storage.database.AlreadyOpen: a running bot gives links out instead.
+    Raises: UserError: there is none. storage.database.AlreadyOpen: a running bot gives links out instead.
     """
     async with open_app(settings) as app:
-        packed = await app.services.db.read(datasets.artifact, run_id, "adapter")
+        packed = await app.services.db.read(datasets.artifact, run_id, what)
         if packed is None:
             raise UserError(
-                f"Run #{run_id} has no adapter. `tunewright status` shows how runs stand."
+                f"Run #{run_id} has no {what}. `tunewright status` shows how runs stand."
             )
         target = folder / packed.name
         await asyncio.to_thread(shutil.copyfile, app.services.files.path(packed.sha256), target)

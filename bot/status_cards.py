@@ -13,6 +13,7 @@ WORK = {
     JobKind.MEASURE: "Measuring model and machine",
     JobKind.TRAIN_SFT: "Training",
     JobKind.EVALUATE: "Measuring base against tuned",
+    JobKind.EXPORT: "Writing another format",
 }
 
 

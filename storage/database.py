@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlmodel import Session, SQLModel, select
 
 from storage.models import Migration
@@ -22,7 +22,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Migrate = Callable[[Connection], None]
 
-MIGRATIONS: dict[str, Migrate] = {"0001_first_tables": SQLModel.metadata.create_all}
+
+def _add_exports(connection: Connection) -> None:
+    """Runs know which formats are still to be written. A new database has the column already."""
+    if "exports" not in {column["name"] for column in inspect(connection).get_columns("run")}:
+        connection.execute(text("ALTER TABLE run ADD COLUMN exports JSON NOT NULL DEFAULT '[]'"))
+
+
+MIGRATIONS: dict[str, Migrate] = {
+    "0001_first_tables": SQLModel.metadata.create_all,
+    "0002_exports": _add_exports,
+}
 """Applied in this order, each once, each in its own transaction together with its mark."""
 
 

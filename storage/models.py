@@ -55,6 +55,8 @@ class Phase(StrEnum):
     """What went wrong is looked for, and what to change."""
     DELIVERING = "delivering"
     """The adapter is packed for download."""
+    EXPORTING = "exporting"
+    """A delivered adapter is written in another format."""
     DELIVERED = "delivered"
     """The link is out. The end."""
     CANCELLED = "cancelled"
@@ -76,7 +78,8 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING},
     Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING},
     Phase.DELIVERING: _ENDS | {Phase.DELIVERED},
-    Phase.DELIVERED: frozenset(),
+    Phase.EXPORTING: frozenset({Phase.DELIVERED, Phase.FAILED}),
+    Phase.DELIVERED: frozenset({Phase.EXPORTING}),
     Phase.CANCELLED: frozenset(),
     Phase.FAILED: _OPEN,
 }
@@ -164,6 +167,8 @@ class Run(SQLModel, table=True):
     """Gates that a standing permission of this run answers."""
     wishes: list[Any] = _json_list()
     """Recipe changes the person named at the start."""
+    exports: list[str] = _json_list()
+    """Formats that are still to be written, the next one first."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""

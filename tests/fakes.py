@@ -17,6 +17,7 @@ from agents.jobs import (
     Comparison,
     EvaluateResult,
     EvaluateSpec,
+    ExportSpec,
     FileRef,
     IntakeResult,
     IntakeSpec,
@@ -35,6 +36,7 @@ from agents.jobs import (
 from agents.recipe import Metric
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
+from tests.stub_exports import a_written_export
 
 
 class SetClock:
@@ -61,6 +63,8 @@ class StubLauncher:
     script: dict[str, str] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     verdict: Verdict = Verdict.BETTER
+    parity_cause: str | None = None
+    """Why an export is found to answer otherwise than the adapter."""
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -133,6 +137,8 @@ class StubLauncher:
                     jobs.append_progress(folder, line)
                 outcome = JobOutcome.STOPPED if spec.spec.finish_now else outcome
                 payload = _trained(folder, steps=10, reason=None, keep=True)
+            case ExportSpec():
+                payload = a_written_export(folder, spec.spec, self.parity_cause)
             case EvaluateSpec():
                 payload = an_evaluation(self.verdict, openings=1 + len(spec.spec.earlier_p_values))
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))

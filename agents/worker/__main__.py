@@ -32,6 +32,7 @@ PROGRAMS = {
     JobKind.MEASURE: "agents.worker.measure",
     JobKind.TRAIN_SFT: "agents.worker.train_sft",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
+    JobKind.EXPORT: "agents.worker.export_model",
 }
 """Each module has `run(folder, spec) -> JobResult` and imports what is heavy only when it is imported itself."""
 

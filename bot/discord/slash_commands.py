@@ -8,8 +8,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from agents.jobs import ExportFormat
 from agents.services import UserError
-from bot.commands import METHODS
+from bot.commands import ADAPTER, METHODS
 from bot.discord import attachments, interactions, run_lines
 from bot.discord.host import Host
 from bot.discord.interactions import AnyInteraction
@@ -115,16 +116,31 @@ class Finetune(app_commands.Group):
         await interactions.answer(interaction, commands.resume(run, _person(interaction)))
 
     @app_commands.command()
-    @app_commands.describe(run="Number of the run")
-    async def download(self, interaction: AnyInteraction, run: RunNumber) -> None:
-        """Get a new link to the adapter of a run."""
-        await interactions.answer(interaction, self._download(interaction, run))
+    @app_commands.describe(run="Number of the run", to="What to write it as")
+    @app_commands.choices(to=[app_commands.Choice(name=f, value=f) for f in ExportFormat])
+    async def export(self, interaction: AnyInteraction, run: RunNumber, to: str) -> None:
+        """Write a delivered adapter in another format: merged, GGUF, or GGUF of the adapter alone."""
+        commands, wanted = self.host.app.commands, ExportFormat(to)
+        await interactions.answer(interaction, commands.export(run, _person(interaction), wanted))
 
-    async def _download(self, interaction: AnyInteraction, run_id: int) -> str:
+    @app_commands.command()
+    @app_commands.describe(
+        run="Number of the run", what="The adapter, or a format it was written in"
+    )
+    @app_commands.choices(
+        what=[app_commands.Choice(name=f, value=f) for f in (ADAPTER, *ExportFormat)]
+    )
+    async def download(
+        self, interaction: AnyInteraction, run: RunNumber, what: str = ADAPTER
+    ) -> None:
+        """Get a new link to the adapter of a run."""
+        await interactions.answer(interaction, self._download(interaction, run, what))
+
+    async def _download(self, interaction: AnyInteraction, run_id: int, what: str) -> str:
         person, guild = _person(interaction), _guild(interaction)
-        link = await self.host.app.commands.download(run_id, person, guild)
+        link = await self.host.app.commands.download(run_id, person, guild, what)
         hours = self.host.app.settings.downloads.expires_after_h
-        return f"The adapter of run #{run_id}, for the next {hours:g} hours: <{link}>"
+        return f"The {what} of run #{run_id}, for the next {hours:g} hours: <{link}>"
 
     @app_commands.command(name="help")
     async def help_(self, interaction: AnyInteraction) -> None:
@@ -135,6 +151,7 @@ class Finetune(app_commands.Group):
     @cancel.autocomplete("run")
     @pause.autocomplete("run")
     @resume.autocomplete("run")
+    @export.autocomplete("run")
     @download.autocomplete("run")
     async def _runs(
         self,

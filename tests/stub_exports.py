@@ -1,0 +1,24 @@
+"""What an exporting job would leave behind, without a model."""
+
+import hashlib
+from pathlib import Path
+
+from agents.jobs import ExportResult, ExportSpec, FileRef, Parity
+
+
+def a_written_export(folder: Path, spec: ExportSpec, cause: str | None) -> ExportResult:
+    """Write a file in the job folder; with a cause, the check has failed and nothing is handed over."""
+    content = b"weights as " + spec.format.encode()
+    path = folder / "artifacts" / f"{spec.name}-{spec.format}.zip"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    ref = FileRef(
+        path=str(path.relative_to(folder)),
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        name=path.name,
+    )
+    parity = Parity(prompts=8, same=7, near_ties=1, cause=cause)
+    return ExportResult(
+        format=spec.format, files=() if cause else (ref,), parity=parity, versions={}
+    )

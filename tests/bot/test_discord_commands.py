@@ -117,16 +117,35 @@ async def test_a_run_of_another_server_does_not_exist_here(scene: Scene) -> None
     assert "no run #1 here" in private(await eve.slash(channel, "finetune download", run=run_id))
 
 
-async def test_download_gives_a_link_once_there_is_an_adapter(scene: Scene) -> None:
-    run_id = await scene.run()
-    await scene.on()
-    assert "no adapter yet" in await asked(scene, "download", run=run_id)
-
+async def delivered(scene: Scene, run_id: int) -> None:
+    """Say yes to plan and report."""
     for _gate in ("plan", "report"):
         approval = (await scene.open_questions())[0]
         owner = Person(f"discord:{scene.ada.id}", "ada")
         await scene.app.commands.reply(approval, owner, "yes")
         await scene.on()
+
+
+async def test_export_writes_another_format_and_download_offers_it(scene: Scene) -> None:
+    run_id = await scene.run()
+    await scene.on()
+    assert "no adapter to write" in await asked(scene, "export", run=run_id, to="gguf")
+    await delivered(scene, run_id)
+    assert "not been written as gguf yet" in await asked(scene, "download", run=run_id, what="gguf")
+
+    text = await asked(scene, "export", run=run_id, to="gguf")
+    await scene.on()
+
+    assert "is written as gguf next" in text
+    assert "The gguf of run" in await asked(scene, "download", run=run_id, what="gguf")
+
+
+async def test_download_gives_a_link_once_there_is_an_adapter(scene: Scene) -> None:
+    run_id = await scene.run()
+    await scene.on()
+    assert "no adapter yet" in await asked(scene, "download", run=run_id)
+
+    await delivered(scene, run_id)
     text = await asked(scene, "download", run=run_id)
 
     assert "<http://127.0.0.1:" in text

@@ -32,7 +32,7 @@ pytestmark = [
 LOAD_AND_ANSWER = """
 import json, sys, peft, torch, transformers
 base, folder, prompt = sys.argv[1:]
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+tokenizer = transformers.AutoTokenizer.from_pretrained(base)
 model = transformers.AutoModelForCausalLM.from_pretrained(base)
 model = peft.PeftModel.from_pretrained(model, folder)
 asked = tokenizer.apply_chat_template(

@@ -58,7 +58,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
 def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
-    training = jobs.latest(session, run_id, JobKind.TRAIN_SFT, run.iteration)
+    training = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
     train = datasets.find(session, run_id, "train")
     last = datasets.latest_plan(session, run_id)
     if plan is None or training is None or train is None or last is None:

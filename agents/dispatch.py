@@ -114,7 +114,7 @@ class Dispatcher:
         return None
 
     async def _ask_at_checkpoint(self, job: Job, folder: Path) -> None:
-        if job.kind != JobKind.TRAIN_SFT or job.checkpoint_reached:
+        if job.kind != JobKind.TRAIN or job.checkpoint_reached:
             return
         lines = await asyncio.to_thread(read_progress, folder)
         last = next((line for line in reversed(lines) if line.steps and line.step), None)
@@ -170,7 +170,7 @@ def _wanted_stop(session: Session, job: Job, run: Run) -> StopMode | None:
     """Return how a job should stop, as the rows have it."""
     if run.phase in FINAL:
         return StopMode.CANCEL
-    if job.kind == JobKind.TRAIN_SFT and run.phase is Phase.BUILDING:
+    if job.kind == JobKind.TRAIN and run.phase is Phase.BUILDING:
         gate = approvals.latest(session, job.run_id, GateKind.CHECKPOINT, job.iteration)
         if gate is not None and gate.decision in {Decision.REJECT, Decision.REVISE}:
             return StopMode.FINISH

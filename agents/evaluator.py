@@ -64,12 +64,12 @@ def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
     test = datasets.find(session, run_id, "test")
-    training = jobs.latest(session, run_id, JobKind.TRAIN_SFT, run.iteration)
+    training = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
     if plan is None or test is None or training is None:
         raise LookupError(f"run {run_id} has nothing to evaluate in iteration {run.iteration}")
     best = None
     if run.best_iteration is not None:
-        best = jobs.latest(session, run_id, JobKind.TRAIN_SFT, run.best_iteration)
+        best = jobs.latest(session, run_id, JobKind.TRAIN, run.best_iteration)
     return _Known(
         run=run,
         plan=plan,

@@ -70,7 +70,7 @@ async def export(state: RunState, runtime: Runtime[Services]) -> RunState:
 def _wanted(session: Session, run_id: int) -> _Wanted:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
-    job = jobs.latest(session, run_id, JobKind.TRAIN_SFT, run.iteration)
+    job = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
     dev = datasets.find(session, run_id, "dev")
     if plan is None or job is None or dev is None or not run.exports:
         raise LookupError(f"run {run_id} has nothing to export")

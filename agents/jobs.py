@@ -32,7 +32,7 @@ class JobKind(StrEnum):
     """Parse an upload under limits, find roles, drop duplicates, split. Needs no slot and no torch."""
     MEASURE = "measure"
     """Load the base model, count tokens, time two training steps: the facts behind an estimate."""
-    TRAIN_SFT = "train_sft"
+    TRAIN = "train"
     """Supervised fine-tuning with TRL and a LoRA adapter."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
@@ -162,7 +162,7 @@ class MeasureSpec(_Message):
 class TrainSpec(_Message):
     """Train one adapter."""
 
-    kind: Literal[JobKind.TRAIN_SFT] = JobKind.TRAIN_SFT
+    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
     model: ModelRef
     train: FileRef
     dev: FileRef
@@ -318,7 +318,7 @@ class MeasureResult(_Message):
 class TrainResult(_Message):
     """An adapter and how it came about."""
 
-    kind: Literal[JobKind.TRAIN_SFT] = JobKind.TRAIN_SFT
+    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
     reason: str | None = None
     """Of a STOPPED or PAUSED job: `checkpoint_gate`, `requested`."""
     steps_done: int

@@ -259,7 +259,7 @@ def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parce
     run = runs.get(session, run_id)
     plan_row = datasets.latest_plan(session, run_id, run.iteration)
     report = datasets.report_of(session, run_id, run.iteration)
-    job = jobs.latest(session, run_id, JobKind.TRAIN_SFT, run.iteration)
+    job = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
     if plan_row is None or report is None or job is None:
         raise LookupError(f"run {run_id} has nothing to deliver in iteration {run.iteration}")
     trained = TrainResult.model_validate(work.payload(job))

@@ -11,13 +11,42 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     TypeAdapter,
+    model_validator,
 )
 
+from agents.rewards import Rewards
 from configs.schema import CheckpointMode
 
 
+class Method(StrEnum):
+    """How a model is taught."""
+
+    SFT = "sft"
+    """Learn the answers as they stand."""
+    DPO = "dpo"
+    """Make the preferred answer of a pair likelier than the other, without leaving the base model far behind."""
+    KTO = "kto"
+    """The same from single answers with a thumb up or down."""
+    ORPO = "orpo"
+    """Learn the preferred answer and move away from the other at once, without a reference model. Experimental in TRL."""
+    CPO = "cpo"
+    """Like DPO without a reference model. Experimental in TRL."""
+    REWARD = "reward"
+    """Train a model that scores answers the way the pairs prefer them."""
+    GRPO = "grpo"
+    """Let the model answer, reward its answers, and learn from what was better than its own average."""
+    RLOO = "rloo"
+    """The same, each answer against the mean of the others, held near the base model."""
+
+
+PAIRED = frozenset({Method.DPO, Method.ORPO, Method.CPO, Method.REWARD})
+"""Methods that learn from a preferred answer and another one."""
+REWARDED = frozenset({Method.GRPO, Method.RLOO})
+"""Methods that learn from rewards for the model's own answers."""
+
+
 class Metric(StrEnum):
-    """How an answer is scored against its reference; all are higher-is-better in 0 … 1."""
+    """How an answer is scored, against its reference where it has one; all are higher-is-better in 0 … 1."""
 
     EXACT_MATCH = "exact_match"
     """The answer is the reference, up to case and white space. For labels and records."""
@@ -29,6 +58,25 @@ class Metric(StrEnum):
     """Longest common subsequence of words."""
     BLEU = "bleu"
     """Overlap of word n-grams. In the table for the record; never primary."""
+    PAIR_ACCURACY = "pair_accuracy"
+    """Share of pairs in which the preferred answer gets the higher score (per token: the higher probability)."""
+    VOTE_ACCURACY = "vote_accuracy"
+    """Share of thumbs that agree with whether tuning made the answer likelier; up and down count half each."""
+    REWARD = "reward"
+    """Mean reward of greedy answers."""
+
+
+OF_METHOD = {
+    Method.KTO: Metric.VOTE_ACCURACY,
+    **dict.fromkeys(PAIRED, Metric.PAIR_ACCURACY),
+    **dict.fromkeys(REWARDED, Metric.REWARD),
+}
+"""The one metric by which a method is judged; answers of supervised fine-tuning are compared with references."""
+TEXT_METRICS = tuple(metric for metric in Metric if metric not in OF_METHOD.values())
+"""What compares an answer with a reference."""
+DpoLoss = Literal[
+    "sigmoid", "ipo", "hinge", "robust", "sigmoid_norm", "apo_zero", "apo_down", "sft"
+]
 
 
 def _can_be_primary(metric: Metric) -> Metric:
@@ -44,7 +92,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["sft"] = "sft"
+    method: Method = Method.SFT
     model: str
     """Name in the model catalogue."""
     epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
@@ -67,8 +115,27 @@ class Recipe(BaseModel):
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
     """Length of an answer in the evaluation, for base and tuned alike."""
     primary_metric: Annotated[Metric, AfterValidator(_can_be_primary)] = Metric.EXACT_MATCH
+    beta: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """How strongly a method holds on to the base model (ORPO: how much the pair counts beside the answer)."""
+    dpo_losses: tuple[DpoLoss, ...] = ("sigmoid",)
+    """Losses that DPO adds up."""
+    rewards: Rewards = ()
+    """What answers are rewarded for; the weighted mean counts."""
+    num_generations: Annotated[int, Field(ge=2, le=64)] = 4
+    """Answers to each prompt that are compared with each other."""
+    temperature: Annotated[float, Field(gt=0, le=5)] = 1.0
+    """How boldly answers are tried out in training."""
     checkpoint_mode: CheckpointMode = CheckpointMode.ASK
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
+
+    @model_validator(mode="after")
+    def _is_judged_by_its_metric(self) -> "Recipe":
+        fixed = OF_METHOD.get(self.method)
+        if fixed is not None and self.primary_metric is not fixed:
+            raise ValueError(f"{self.method.value} is judged by {fixed.value}")
+        if fixed is None and self.primary_metric not in TEXT_METRICS:
+            raise ValueError(f"{self.primary_metric.value} does not fit {self.method.value}")
+        return self
 
     def amended(self, changes: "list[RecipeChange]") -> "Recipe":
         """Return a copy with the changes applied, validated anew.
@@ -93,6 +160,10 @@ CHANGEABLE = [
     "primary_metric",
     "checkpoint_mode",
     "model",
+    "beta",
+    "num_generations",
+    "temperature",
+    "rewards",
     "seed",
 ]
 
@@ -117,6 +188,10 @@ class RecipeChange(BaseModel):
         "primary_metric",
         "checkpoint_mode",
         "model",
+        "beta",
+        "num_generations",
+        "temperature",
+        "rewards",
         "seed",
     ]
     value: Annotated[StrictInt | StrictFloat | str | None, Field()]

@@ -89,7 +89,7 @@ def _known(session: Session, run_id: int) -> _Known:
     mine = [
         job
         for job in jobs.of_run(session, run_id)
-        if job.kind == JobKind.TRAIN_SFT and job.iteration == run.iteration
+        if job.kind == JobKind.TRAIN and job.iteration == run.iteration
     ]
     return _Known(
         run=run,
@@ -106,7 +106,7 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
     recipe = Recipe.model_validate(known.plan.recipe)
     settings = services.settings
     run_id = work.number(known.run)
-    first = jobs.job_id(run_id, known.run.iteration, JobKind.TRAIN_SFT, 1)
+    first = jobs.job_id(run_id, known.run.iteration, JobKind.TRAIN, 1)
     spec = TrainSpec(
         model=services.model_ref(recipe.model),
         train=_ref(services, known.train),
@@ -125,7 +125,7 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
         session,
         services,
         known.run,
-        JobKind.TRAIN_SFT,
+        JobKind.TRAIN,
         spec,
         attempt=attempt,
         expected_s=expected_s,

@@ -16,6 +16,9 @@ METRICS = {
     Metric.CHRF: "letters in common (chrF)",
     Metric.ROUGE_L: "wording in order (ROUGE-L)",
     Metric.BLEU: "phrases in common (BLEU)",
+    Metric.PAIR_ACCURACY: "preferred answer of a pair found",
+    Metric.VOTE_ACCURACY: "thumbs agreed with",
+    Metric.REWARD: "reward of the answers",
 }
 SHOWN_ITEMS = 2
 """Best and worst on the card; the attached report has five of each."""

@@ -57,7 +57,7 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
     if event.kind == "status":
         job = jobs.latest(session, event.run_id, event.payload["kind"], event.payload["iteration"])
     elif event.kind in {"checkpoint", "report"}:
-        job = jobs.latest(session, event.run_id, "train_sft", event.payload["iteration"])
+        job = jobs.latest(session, event.run_id, "train", event.payload["iteration"])
     return Scene(
         event=event,
         run=run,

@@ -11,7 +11,7 @@ from storage.models import FINAL, JobState
 WORK = {
     JobKind.INTAKE: "Reading your data",
     JobKind.MEASURE: "Measuring model and machine",
-    JobKind.TRAIN_SFT: "Training",
+    JobKind.TRAIN: "Training",
     JobKind.EVALUATE: "Measuring base against tuned",
     JobKind.EXPORT: "Writing another format",
 }
@@ -98,7 +98,7 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
         if scene.progress and outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
         else ""
     )
-    if job.kind == JobKind.TRAIN_SFT and job.payload:
+    if job.kind == JobKind.TRAIN and job.payload:
         body = reports.training_summary(job.payload)
     elif outcome is not JobOutcome.SUCCEEDED and job.error:
         body = plain(job.error, 600)

@@ -23,7 +23,7 @@ from agents.jobs import (
     Progress,
     ScoredItem,
 )
-from agents.recipe import Metric
+from agents.recipe import TEXT_METRICS, Metric
 from agents.worker import base_model, metrics, verdict
 from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
@@ -133,7 +133,7 @@ def _judge(sitting: Sitting, spec: EvaluateSpec, began_s: float) -> EvaluateResu
     estimates: dict[Metric, verdict.Estimate] = {}
     scores: dict[Metric, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     with tempfile.TemporaryDirectory() as cache_dir:
-        for metric in Metric:
+        for metric in TEXT_METRICS:
             base, tuned = (
                 metrics.score_items(metric, texts, references, Path(cache_dir)) for texts in said
             )

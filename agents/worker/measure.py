@@ -15,7 +15,8 @@ from agents.worker.progress import Reporter
 if TYPE_CHECKING:
     from agents.recipe import Recipe
     from agents.worker.base_model import LoadedBase
-    from agents.worker.rows import Encoded
+    from agents.worker.course import Teaching
+    from agents.worker.lessons import Lesson
 
 TIMED_STEPS = 2
 """After one that warms up."""
@@ -32,7 +33,11 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     began_s = time.monotonic()
     import torch
 
-    from agents.worker import base_model, callbacks, rows
+    from agents.worker import base_model, callbacks
+    from agents.worker.course import teaching
+    from agents.worker.rows import draw
+
+    method = teaching(spec.recipe.method)
 
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     import_s = time.monotonic() - began_s
@@ -43,22 +48,19 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")
-    train = rows.draw(
-        rows.read_rows(spec.train, folder), spec.recipe.max_train_rows, spec.recipe.seed
-    )
+    train = draw(method.read(spec.train, folder), spec.recipe.max_train_rows, spec.recipe.seed)
     if not train:
         raise WorkerError(
             "too_few_rows", "There are no rows to learn from. Upload more rows.", for_person=True
         )
-    ends = rows.stop_ids(base.tokenizer, base.model)
-    encoded = [rows.encode(base.tokenizer, row, ends) for row in train]
-    limit = min(spec.recipe.max_length_tokens, base.context_tokens)
-    learnt = rows.cut(train, encoded, ends, limit)
-    lengths = [len(row.input_ids) for row in encoded]
-    answers = [sum(label != rows.IGNORED for label in row.labels) for row in encoded]
+    learnt = method.encode(base, train, spec.recipe)
+    lengths = [row.whole_tokens for row in learnt]
+    answers = [row.answer_tokens for row in learnt]
     answer_p95 = _p95(answers)
+    limit = min(spec.recipe.max_length_tokens, base.context_tokens)
 
-    step_s = _step_s(base, _typical(learnt, spec.recipe.batch_size), spec.recipe, reporter)
+    typical = _typical(learnt, spec.recipe.batch_size)
+    step_s = _step_s(base, typical, spec.recipe, reporter, method)
     decode_token_s = _decode_token_s(
         base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
     )
@@ -81,41 +83,40 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
 
 def _step_s(
-    base: "LoadedBase", batch: "list[Encoded]", recipe: "Recipe", reporter: Reporter
+    base: "LoadedBase",
+    batch: "list[Lesson]",
+    recipe: "Recipe",
+    reporter: Reporter,
+    method: "Teaching",
 ) -> float:
     """Return the seconds of an optimizer step on this batch, timed in the trainer itself."""
     from agents.worker.callbacks import Stopwatch
-    from agents.worker.sft import Lessons, make_trainer
+    from agents.worker.lessons import Lessons
 
     steps = 1 + TIMED_STEPS
     reporter.stage("timing training steps", steps)
     stopwatch = Stopwatch(reporter)
     order = [i % len(batch) for i in range(steps * recipe.batch_size)]
+    lessons = Lessons(batch, [], order, recipe.batch_size)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = make_trainer(
-            base, Lessons(batch, [], order, recipe.batch_size), recipe, Path(scratch), [stopwatch]
-        )
+        trainer = method.make_trainer(base, lessons, recipe, Path(scratch), [stopwatch])
         trainer.train()
         trainer.model.unload()
     return fmean(stopwatch.steps_s[-TIMED_STEPS:])
 
 
 def _decode_token_s(
-    base: "LoadedBase", learnt: "list[Encoded]", answer_tokens: int, reporter: Reporter
+    base: "LoadedBase", learnt: "list[Lesson]", answer_tokens: int, reporter: Reporter
 ) -> float:
     """Return the seconds per token and item when answers of `answer_tokens` tokens come in the evaluator's batches.
 
     Reading the prompts costs time too: it is shared out over the tokens of the answers.
     """
     from agents.worker.answers import BATCH_ITEMS, Exam, answer
-    from agents.worker.rows import IGNORED
 
     reporter.stage("timing answers")
     chosen = _typical(learnt, BATCH_ITEMS)
-    prompts = [
-        [t for t, label in zip(r.input_ids, r.labels, strict=True) if label == IGNORED]
-        for r in chosen
-    ]
+    prompts = [row.prompt_ids for row in chosen]
     beats_s: list[float] = []
 
     def beat() -> None:
@@ -131,10 +132,10 @@ def _decode_token_s(
     return (first_s + later_s * (answer_tokens - 1)) / answer_tokens / len(prompts)
 
 
-def _typical(rows: "Sequence[Encoded]", count: int) -> "list[Encoded]":
+def _typical(rows: "Sequence[Lesson]", count: int) -> "list[Lesson]":
     """Return the rows that are nearest to the mean length, at most `count`."""
-    mean = fmean(len(row.input_ids) for row in rows)
-    return sorted(rows, key=lambda row: abs(len(row.input_ids) - mean))[:count]
+    mean = fmean(row.tokens for row in rows)
+    return sorted(rows, key=lambda row: abs(row.tokens - mean))[:count]
 
 
 def _p95(counts: Sequence[int]) -> int:

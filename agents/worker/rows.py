@@ -9,11 +9,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agents.jobs import FileRef
 from agents.worker.errors import WorkerError
 
+R = TypeVar("R")
 IGNORED = -100
 """Label of a token that is read but not learnt."""
 
@@ -41,6 +42,14 @@ def read_rows(ref: FileRef, folder: Path) -> list[Row]:
 
     Raises: WorkerError: the file is gone or is not the one that was checked.
     """
+    return [Row(r["prompt"], r["completion"], r["row"]) for r in records(ref, folder)]
+
+
+def records(ref: FileRef, folder: Path) -> list[dict[str, Any]]:
+    """Read a JSONL file of prepared rows as it stands.
+
+    Raises: WorkerError: the file is gone or is not the one that was checked.
+    """
     path = folder / ref.path
     try:
         raw = path.read_bytes()
@@ -48,11 +57,10 @@ def read_rows(ref: FileRef, folder: Path) -> list[Row]:
         raise _changed("is gone") from None
     if hashlib.sha256(raw).hexdigest() != ref.sha256:
         raise _changed("has changed")
-    records = (json.loads(line) for line in raw.splitlines() if line.strip())
-    return [Row(r["prompt"], r["completion"], r["row"]) for r in records]
+    return [json.loads(line) for line in raw.splitlines() if line.strip()]
 
 
-def draw(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
+def draw(rows: list[R], limit: int | None, seed: int) -> list[R]:
     """Return `limit` of the rows, drawn with the seed, in their old order; None returns all."""
     if limit is None or limit >= len(rows):
         return rows
@@ -113,7 +121,7 @@ def cut(
     if silent:
         raise WorkerError(
             "bad_data",
-            f"{_name(silent)} {'is' if len(silent) == 1 else 'are'} longer than {max_length} tokens before the answer "
+            f"{listed(silent)} {'is' if len(silent) == 1 else 'are'} longer than {max_length} tokens before the answer "
             "begins, so nothing can be learnt there. Shorten the prompts or raise max_length_tokens.",
             for_person=True,
         )
@@ -142,7 +150,8 @@ def _turns(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
-def _name(numbers: list[int]) -> str:
+def listed(numbers: list[int]) -> str:
+    """Name rows by their numbers, the first five of them."""
     if len(numbers) == 1:
         return f"Row {numbers[0]}"
     shown = ", ".join(str(number) for number in numbers[:5])

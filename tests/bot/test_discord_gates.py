@@ -219,7 +219,7 @@ async def test_talk_in_the_thread_answers_nothing(scene: Scene) -> None:
 
 
 async def test_words_at_the_checkpoint_are_not_guessed_at(scene: Scene) -> None:
-    scene.launcher.script["run1-i1-train-sft-a1"] = "half"
+    scene.launcher.script["run1-i1-train-a1"] = "half"
     await scene.ada.react(card(scene, "The plan"), "✅")
     await scene.on()
     half = card(scene, "50 %")

@@ -146,7 +146,7 @@ async def look_until(dispatcher, done, timeout_s=20.0):
 async def a_running_job(house, suffix):
     """Put a running job of a run in training into the rows."""
     services = house.app.services
-    job_id = f"run1-i1-train-sft-{suffix}"
+    job_id = f"run1-i1-train-{suffix}"
     folder = a_job(services.job_folder(job_id), job_id)
     spec = jobs.read_spec(folder).spec.model_dump(mode="json")
 

@@ -89,10 +89,10 @@ PLAYS = {
         ),
         Play(
             "paused in training",
-            script={"run1-i1-train-sft-a1": "half"},
+            script={"run1-i1-train-a1": "half"},
             pauses_in=Phase.BUILDING,
         ),
-        Play("the worker dies once", script={"run1-i1-train-sft-a1": "die"}),
+        Play("the worker dies once", script={"run1-i1-train-a1": "die"}),
     )
 }
 

@@ -92,7 +92,7 @@ async def test_a_reply_amends_the_plan_and_asks_again(tmp_path):
         assert house.launcher.started.count("run1-i1-measure-a1") == 1
 
         await house.answer(Decision.APPROVE)
-        spec = (await house.app.services.db.read(jobs.latest, 1, "train_sft")).spec
+        spec = (await house.app.services.db.read(jobs.latest, 1, "train")).spec
         assert (spec["recipe"]["epochs"], spec["recipe"]["max_train_rows"]) == (2, 100)
 
 
@@ -186,7 +186,7 @@ async def test_a_stranger_is_told_once_and_decides_nothing(tmp_path):
 
 
 async def test_the_half_time_question_stops_the_training_on_a_no(tmp_path):
-    async with open_house(tmp_path, script={"run1-i1-train-sft-a1": "half"}) as house:
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "half"}) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
         assert house.surface.question()["title"] == "50 % done, continue?"
@@ -201,13 +201,11 @@ async def test_the_half_time_question_stops_the_training_on_a_no(tmp_path):
 
 
 async def test_the_half_time_question_is_void_when_training_ends_first(tmp_path):
-    async with open_house(tmp_path, script={"run1-i1-train-sft-a1": "half"}) as house:
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "half"}) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
 
-        house.launcher.finish(
-            "run1-i1-train-sft-a1", house.app.services.job_folder("run1-i1-train-sft-a1")
-        )
+        house.launcher.finish("run1-i1-train-a1", house.app.services.job_folder("run1-i1-train-a1"))
         await house.settle()
 
         assert (await house.run()).phase is Phase.REVIEWING
@@ -225,47 +223,45 @@ async def test_in_hold_mode_the_worker_leaves_and_a_new_attempt_follows_the_answ
         await house.start()
         await house.answer(Decision.APPROVE)
         assert house.surface.question()["title"] == "50 % done, continue?"
-        assert house.launcher.started[-1] == "run1-i1-train-sft-a1"
+        assert house.launcher.started[-1] == "run1-i1-train-a1"
 
         await house.answer(decision)
 
-        assert "run1-i1-train-sft-a2" in house.launcher.started
+        assert "run1-i1-train-a2" in house.launcher.started
         report = await house.app.services.db.read(datasets.report_of, 1, 1)
         assert report.partial is partial
 
 
 async def test_pause_saves_and_resume_opens_a_new_attempt(tmp_path):
-    async with open_house(tmp_path, script={"run1-i1-train-sft-a1": "half"}) as house:
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "half"}) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
         await house.app.commands.pause(1, ANNA)
         await house.settle()
-        job = await house.app.services.db.read(jobs.latest, 1, "train_sft")
+        job = await house.app.services.db.read(jobs.latest, 1, "train")
         assert (job.attempt, job.outcome) == (1, "paused")
 
         await house.app.commands.resume(1, ANNA)
         await house.settle()
 
         assert (await house.run()).phase is Phase.REVIEWING
-        assert (await house.app.services.db.read(jobs.latest, 1, "train_sft")).attempt == 2
+        assert (await house.app.services.db.read(jobs.latest, 1, "train")).attempt == 2
 
 
 async def test_cancel_stops_the_worker_and_voids_the_questions(tmp_path):
-    async with open_house(tmp_path, script={"run1-i1-train-sft-a1": "half"}) as house:
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "half"}) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
         await house.app.commands.cancel(1, ANNA)
         await house.settle()
 
         assert (await house.run()).phase is Phase.CANCELLED
-        assert (
-            await house.app.services.db.read(jobs.latest, 1, "train_sft")
-        ).outcome == "cancelled"
+        assert (await house.app.services.db.read(jobs.latest, 1, "train")).outcome == "cancelled"
         assert await house.app.services.db.read(approvals.all_open) == []
 
 
 async def test_a_worker_that_dies_is_tried_again_and_in_the_end_explained(tmp_path):
-    script = {f"run1-i1-train-sft-a{n}": "die" for n in (1, 2, 3)}
+    script = {f"run1-i1-train-a{n}": "die" for n in (1, 2, 3)}
     async with open_house(tmp_path, script=script) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
@@ -281,7 +277,7 @@ async def test_a_worker_that_dies_is_tried_again_and_in_the_end_explained(tmp_pa
 
 
 async def test_nan_goes_to_the_debugger_and_comes_back_with_a_lower_rate(tmp_path):
-    async with open_house(tmp_path, script={"run1-i1-train-sft-a1": "non_finite_loss"}) as house:
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "non_finite_loss"}) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
 
@@ -370,7 +366,7 @@ async def test_deleting_every_checkpoint_between_any_two_steps_changes_nothing(t
 
 
 async def test_two_people_queue_fairly_for_one_slot(tmp_path):
-    script = {f"run{n}-i1-train-sft-a1": "half" for n in (1, 2, 3)}
+    script = {f"run{n}-i1-train-a1": "half" for n in (1, 2, 3)}
     async with open_house(tmp_path, script=script) as house:
         for key, person in (("log:1", ANNA), ("log:2", ANNA), ("log:3", BEN)):
             await house.start(key, person, policy=(GateKind.PLAN,))

@@ -108,7 +108,7 @@ def a_job(session, run, number, owner, needs_slot=True):
         run_id=run.id,
         owner=owner,
         iteration=1,
-        kind="train_sft",
+        kind="train",
         attempt=number,
         needs_slot=needs_slot,
         created_at=NOW.replace(minute=number),

@@ -72,7 +72,12 @@ class ForkServer:
 def serve() -> None:
     """Answer requests until standard input ends."""
     from agents.worker import __main__ as worker
-    from agents.worker import evaluate_model, measure, sft, train_sft  # noqa: F401  # forks need not
+    from agents.worker import (  # noqa: F401  # forks need not
+        course,
+        evaluate_model,
+        measure,
+        train_sft,
+    )
 
     os.environ.update(worker.ENVIRONMENT)
     # Only answers may go where the tests listen; what libraries print goes to standard error.
@@ -145,7 +150,7 @@ def _kill_at_write(_job: Path, at: list[Any]) -> None:
 
 
 def _nan_loss_at_step(_job: Path, step: int) -> None:
-    from agents.worker.sft import AdapterTrainer
+    from agents.worker.train_sft import AdapterTrainer
 
     original = AdapterTrainer.compute_loss
 
@@ -161,7 +166,7 @@ def _nan_loss_at_step(_job: Path, step: int) -> None:
 
 
 def _infinite_gradient_at_step(_job: Path, step: int) -> None:
-    from agents.worker.sft import AdapterTrainer
+    from agents.worker.train_sft import AdapterTrainer
 
     original = AdapterTrainer.training_step
 
@@ -184,15 +189,15 @@ def _no_memory_at_step(_job: Path, step: int) -> None:
 
 
 def _score_everything(_job: Path, _value: object) -> None:
-    from agents.worker import sft
+    from agents.worker import adapter_training
 
-    sft.score_only_answers = lambda: None
+    adapter_training.score_only_answers = lambda: None
 
 
 def _micro_batch(_job: Path, rows: int) -> None:
-    from agents.worker import sft
+    from agents.worker import adapter_training
 
-    sft.MICRO_BATCH = {"cpu": rows}
+    adapter_training.MICRO_BATCH = {"cpu": rows}
 
 
 def _before_step_end(step: int, act: Callable[[], None]) -> None:

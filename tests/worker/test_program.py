@@ -129,7 +129,7 @@ def test_every_exception_has_a_code(error: Exception, code: str) -> None:
 
 def test_importing_the_program_imports_nothing_heavy() -> None:
     code = (
-        "import sys, json, agents.worker.__main__, agents.worker.train_sft, agents.worker.measure;"
+        "import sys, json, agents.worker.__main__, agents.worker.course, agents.worker.measure;"
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
     )
 

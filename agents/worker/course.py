@@ -1,0 +1,265 @@
+"""Train one adapter, whatever the method: resume where an earlier attempt saved, stop where told, keep the best.
+
+Each method is a module `train_*.py` with three functions: `read` the rows, `encode` them, `make_trainer`.
+"""
+
+import importlib
+import importlib.metadata
+import math
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agents.jobs import FileRef, JobError, JobOutcome, JobResult, StopMode, TrainResult, TrainSpec
+from agents.recipe import Method, Recipe
+from agents.worker.checkpoints import (
+    Checkpoint,
+    Origin,
+    Standing,
+    best_of,
+    export_adapter,
+    training_sha256,
+    verified,
+)
+from agents.worker.errors import WorkerError
+from agents.worker.progress import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import Trainer, TrainerCallback
+
+    from agents.worker.base_model import LoadedBase
+    from agents.worker.lessons import Lesson, Lessons
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers")
+MOST_POINTS = 200
+"""Points of the loss curve in the result."""
+
+
+METHODS = {
+    Method.SFT: "agents.worker.train_sft",
+}
+"""Each module is a `Teaching`. They are imported when needed: TRL alone takes ten seconds."""
+OUTCOMES = {
+    None: JobOutcome.SUCCEEDED,
+    StopMode.FINISH: JobOutcome.STOPPED,
+    StopMode.PAUSE: JobOutcome.PAUSED,
+}
+
+
+class Teaching(Protocol):
+    """What a module `train_*.py` has to offer."""
+
+    def read(self, ref: FileRef, folder: Path) -> "list[Any]":
+        """Read the prepared rows that this method learns from. Raises: WorkerError: they are not what was checked."""
+
+    def encode(self, base: "LoadedBase", rows: "Sequence[Any]", recipe: Recipe) -> "list[Lesson]":
+        """Turn rows into tokens. Raises: WorkerError: a row has nothing to learn from."""
+
+    def make_trainer(
+        self,
+        base: "LoadedBase",
+        lessons: "Lessons",
+        recipe: Recipe,
+        checkpoints_dir: Path,
+        callbacks: "list[TrainerCallback]",
+    ) -> "Trainer":
+        """Make the trainer; it saves and evaluates only when a callback tells it to."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training as far as it came."""
+
+    origin: Origin
+    standing: Standing
+    checkpoints: list[Checkpoint]
+    """Verified ones that are left, oldest first."""
+    history: list[dict[str, Any]]
+    """What the trainer logged, earlier attempts included."""
+    resumed_from_step: int | None
+    ending: tuple[StopMode, str] | None = None
+    """How and why it ended early, on request."""
+    broken: str | None = None
+    """Name of the first number that was not finite."""
+
+
+def run(folder: Path, spec: TrainSpec) -> JobResult:
+    """Train an adapter, or turn an earlier attempt's best checkpoint into the result (`finish_now`).
+
+    Raises: WorkerError: the data or the model cannot be used. Stopped: the bot asked to cancel.
+    """
+    reporter = Reporter(folder, obeys=frozenset({StopMode.CANCEL}))
+    reporter.stage("looking for saved checkpoints")
+    saved = verified(folder / spec.checkpoints_dir, training_sha256(spec))
+    if spec.finish_now:
+        course = _as_it_stands(saved, (StopMode.FINISH, "requested"))
+    elif saved and saved[-1].step == saved[-1].manifest.origin.steps:
+        course = _as_it_stands(saved, None)
+    else:
+        course = _train(folder, spec, reporter, saved)
+    return _result(folder, spec, course)
+
+
+def teaching(method: Method) -> Teaching:
+    """Import what teaches by a method."""
+    module: Any = importlib.import_module(METHODS[method])
+    taught: Teaching = module
+    return taught
+
+
+def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode, str] | None) -> Course:
+    if not saved:
+        raise WorkerError(
+            "no_checkpoint",
+            "There is no undamaged checkpoint to finish from. Start the training again.",
+            for_person=True,
+        )
+    newest = saved[-1].manifest
+    return Course(
+        newest.origin, newest.standing, saved, saved[-1].history(), saved[-1].step, ending
+    )
+
+
+def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkpoint]) -> Course:
+    reporter.stage("loading the training software")
+    import torch
+
+    from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller, timetable
+
+    # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
+    torch.set_num_threads(spec.threads or os.cpu_count() or 1)
+    method = teaching(spec.recipe.method)
+    base, lessons = _prepare(folder, spec, reporter, method)
+    table = timetable(
+        lessons.steps,
+        spec.save_steps,
+        math.ceil(spec.checkpoint_fraction * lessons.steps) * spec.hold_at_checkpoint,
+    )
+    origin = Origin(
+        training_sha256=training_sha256(spec),
+        steps=lessons.steps,
+        base_sha256=base.folder.sha256,
+        base_hub_id=base.folder.hub_id,
+        versions=_versions(),
+    )
+    teller = Teller(
+        reporter,
+        table,
+        lessons.tokens_by_step(),
+        saved[-1].manifest.standing.train_s if saved else 0.0,
+    )
+    conductor = Conductor(folder, table, origin, teller.standing, saved)
+    callbacks = [Guard(), conductor, teller]
+    trainer = method.make_trainer(
+        base, lessons, spec.recipe, folder / spec.checkpoints_dir, callbacks
+    )
+    broken = None
+    try:
+        if saved:
+            trainer.args.eval_on_start = False
+            trainer.train(resume_from_checkpoint=str(saved[-1].folder))
+        else:
+            trainer.train()
+    except NonFiniteLoss as found:
+        broken = found.what
+    return Course(
+        origin,
+        teller.standing(trainer.state.global_step),
+        conductor.checkpoints,
+        trainer.state.log_history,
+        saved[-1].step if saved else None,
+        conductor.ending,
+        broken,
+    )
+
+
+def _prepare(
+    folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
+) -> "tuple[LoadedBase, Lessons]":
+    from agents.worker import base_model
+    from agents.worker.lessons import plan_lessons
+    from agents.worker.order import steps_of
+    from agents.worker.rows import draw
+
+    reporter.stage("loading the model")
+    base = base_model.load(base_model.resolve(spec.model, reporter))
+    reporter.stage("reading the rows")
+    recipe = spec.recipe
+    train = draw(method.read(spec.train, folder), recipe.max_train_rows, recipe.seed)
+    dev = method.read(spec.dev, folder)
+    if not train or not dev:
+        raise WorkerError(
+            "too_few_rows",
+            "Training needs rows to learn from and rows to check on. Upload more rows.",
+            for_person=True,
+        )
+    learnt, checked = (method.encode(base, part, recipe) for part in (train, dev))
+    return base, plan_lessons(learnt, checked, recipe, steps_of(len(train), recipe))
+
+
+def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
+    error = None
+    outcome = OUTCOMES[course.ending[0] if course.ending else None]
+    if course.broken:
+        outcome, error = JobOutcome.FAILED, _non_finite(spec, course)
+    payload = _payload(folder, course, keep_adapter=outcome is not JobOutcome.PAUSED)
+    return JobResult(job_id=folder.name, outcome=outcome, payload=payload, error=error)
+
+
+def _payload(folder: Path, course: Course, keep_adapter: bool) -> TrainResult:
+    best, standing = best_of(course.checkpoints), course.standing
+    adapter_sha256 = export_adapter(best, folder / "artifacts") if best and keep_adapter else None
+    return TrainResult(
+        reason=course.ending[1] if course.ending else None,
+        steps_done=standing.step,
+        steps_planned=course.origin.steps,
+        best_step=best.step if best else 0,
+        losses=_thinned(_points(course.history, "loss")),
+        dev_losses=tuple(_points(course.history, "eval_loss")),
+        tokens_seen=standing.tokens,
+        train_s=standing.train_s,
+        tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
+        peak_memory_bytes=standing.peak_memory_bytes,
+        resumed_from_step=course.resumed_from_step,
+        adapter_dir="artifacts/adapter" if adapter_sha256 else None,
+        adapter_sha256=adapter_sha256,
+        versions=course.origin.versions,
+        base_sha256=course.origin.base_sha256,
+        base_hub_id=course.origin.base_hub_id,
+    )
+
+
+def _non_finite(spec: TrainSpec, course: Course) -> JobError:
+    best = best_of(course.checkpoints)
+    kept = f"The adapter of step {best.step} was kept" if best else "No adapter was kept"
+    return JobError(
+        code="non_finite_loss",
+        message=(
+            f"Training was stopped at step {course.standing.step}: {course.broken} became infinite or not a number. "
+            f"{kept}. Try a lower learning rate, {spec.recipe.learning_rate / 10:.1g} for one."
+        ),
+        for_person=True,
+    )
+
+
+def _points(history: list[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    return [
+        (line["step"], line[name]) for line in history if math.isfinite(line.get(name, math.nan))
+    ]
+
+
+def _thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    if len(points) <= MOST_POINTS:
+        return tuple(points)
+    last = len(points) - 1
+    return tuple(points[round(i * last / (MOST_POINTS - 1))] for i in range(MOST_POINTS))
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in PACKAGES} | {
+        "python": platform.python_version()
+    }

@@ -1,0 +1,56 @@
+"""All that a training will see, tokenised beforehand and in the order in which it will see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from agents.recipe import Recipe
+from agents.worker.order import order_of
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One row, in the columns that the trainer of its method takes."""
+
+    columns: dict[str, Any]
+    tokens: int
+    """All that goes through the model for it, padding left out."""
+    whole_tokens: int
+    """The same if nothing had been cut."""
+    answer_tokens: int
+    """Of the longest answer in it, nothing cut: what is learnt or judged."""
+    prompt_ids: list[int]
+    """What a model is asked; for timing answers."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """The rows of a training."""
+
+    rows: list[Lesson]
+    dev: list[Lesson]
+    order: list[int]
+    """Indices of rows, batch after batch."""
+    batch_size: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return len(self.order) // self.batch_size
+
+    def tokens_by_step(self) -> list[int]:
+        """Return the tokens seen after 0, 1, 2 … steps, padding left out."""
+        seen = (self.rows[i].tokens for i in self.order)
+        return list(accumulate(seen, initial=0))[:: self.batch_size]
+
+
+def plan_lessons(rows: list[Lesson], dev: list[Lesson], recipe: Recipe, steps: int) -> Lessons:
+    """Fix the order of the rows, and sort the dev rows by length: less padding."""
+    order = order_of([row.tokens for row in rows], recipe.batch_size, steps, recipe.seed)
+    return Lessons(rows, sorted(dev, key=lambda row: -row.tokens), order, recipe.batch_size)
+
+
+def columns(rows: Sequence[Lesson]) -> list[dict[str, Any]]:
+    """Return the rows as a table for `datasets.Dataset.from_list`."""
+    return [row.columns for row in rows]

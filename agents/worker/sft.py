@@ -102,6 +102,8 @@ def make_trainer(
             r=recipe.lora_r,
             lora_alpha=recipe.lora_alpha,
             lora_dropout=recipe.lora_dropout,
+            use_dora=recipe.use_dora,
+            use_rslora=recipe.use_rslora,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         ),
@@ -124,14 +126,15 @@ def score_only_answers() -> None:
         )
 
 
-def micro_batch(batch_size: int, device: str) -> int:
-    """Return how many rows go through the model at once: the largest divisor of the batch up to `MICRO_BATCH`."""
-    return max(d for d in range(1, MICRO_BATCH[device] + 1) if batch_size % d == 0)
+def micro_batch(recipe: Recipe, device: str) -> int:
+    """Return how many rows go through the model at once: the largest divisor of the batch up to the recipe's limit."""
+    most = recipe.micro_batch_size or MICRO_BATCH[device]
+    return max(d for d in range(1, most + 1) if recipe.batch_size % d == 0)
 
 
 def _arguments(recipe: Recipe, lessons: Lessons, folder: Path, device: str) -> SFTConfig:
     cpu = device == "cpu"
-    rows_at_once = micro_batch(recipe.batch_size, device)
+    rows_at_once = micro_batch(recipe, device)
     return SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=rows_at_once,

@@ -141,7 +141,7 @@ def _prepare(folder: Path, spec: TrainSpec, reporter: Reporter) -> "tuple[Loaded
     from agents.worker.sft import plan_lessons
 
     reporter.stage("loading the model")
-    base = base_model.load(base_model.resolve(spec.model, reporter))
+    base = base_model.load(base_model.resolve(spec.model, reporter), spec.recipe.quantisation)
     reporter.stage("reading the rows")
     train = rows.draw(
         rows.read_rows(spec.train, folder), spec.recipe.max_train_rows, spec.recipe.seed

@@ -2,13 +2,14 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agents.llm import LLM, LLMError
-from agents.recipe import CHANGEABLE, Metric, Recipe, RecipeChange
+from agents.recipe import CHANGEABLE, Metric, Quantisation, Recipe, RecipeChange
 from agents.services import UserError
 from storage.models import Decision
 
@@ -42,6 +43,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("epochs", rf"\bepochs?{_IS}{_NUMBER}"),
     ("max_steps", rf"{_NUMBER}\s+steps?\b"),
     ("learning_rate", rf"\b(?:lr|learning[ _-]?rate){_IS}{_NUMBER}"),
+    ("micro_batch_size", rf"\bmicro[ _-]?batch(?:[ _-]?size)?{_IS}{_NUMBER}"),
     ("batch_size", rf"\bbatch(?:[ _-]?size)?{_IS}{_NUMBER}"),
     ("lora_alpha", rf"\b(?:lora[ _-]?)?alpha{_IS}{_NUMBER}"),
     ("lora_dropout", rf"\b(?:lora[ _-]?)?dropout{_IS}{_NUMBER}"),
@@ -50,6 +52,11 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("max_length_tokens", rf"\b(?:max[ _-]?length|context){_IS}{_NUMBER}"),
     ("max_new_tokens", rf"\banswers?\s+of\s+(?:up\s+to\s+)?{_NUMBER}\s+tokens"),
     ("seed", rf"\bseed{_IS}{_NUMBER}"),
+)
+_OPTIONS: tuple[tuple[str, str, str | bool], ...] = (
+    ("quantisation", r"\b(?:4[ -]?bit|qlora)\b", Quantisation.FOUR_BIT.value),
+    ("use_dora", r"\bdora\b", True),
+    ("use_rslora", r"\brs[ -]?lora\b", True),
 )
 _METRICS = {
     "exact match": Metric.EXACT_MATCH,
@@ -110,12 +117,21 @@ def by_rules(text: str, models: list[str]) -> list[RecipeChange]:
         if match and field not in found:
             found[field] = _change(field, _number(match[1]))
             rest = rest[: match.start()] + " " + rest[match.end() :]
-    for words, metric in _METRICS.items():
-        if re.search(rf"\b(?:metric|judge|score|measure)\b.*\b{words}\b", rest):
-            found.setdefault("primary_metric", _change("primary_metric", metric.value))
-    if match := re.search(r"\b(ask|hold)\b.*\b(?:half|checkpoint)", rest):
-        found.setdefault("checkpoint_mode", _change("checkpoint_mode", match[1]))
+    for change in _named_options(rest):
+        found.setdefault(change.field, change)
     return list(found.values())
+
+
+def _named_options(text: str) -> Iterator[RecipeChange]:
+    """Yield what is asked for by a name instead of a number."""
+    for field, pattern, value in _OPTIONS:
+        if re.search(pattern, text):
+            yield _change(field, value)
+    for words, metric in _METRICS.items():
+        if re.search(rf"\b(?:metric|judge|score|measure)\b.*\b{words}\b", text):
+            yield _change("primary_metric", metric.value)
+    if match := re.search(r"\b(ask|hold)\b.*\b(?:half|checkpoint)", text):
+        yield _change("checkpoint_mode", match[1])
 
 
 def from_pair(pair: str) -> RecipeChange:

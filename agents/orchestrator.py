@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import delivery, feedback, gates, planning, work
+from agents import delivery, feedback, gates, hyperparameters, planning, work
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -27,6 +27,8 @@ from storage import approvals, datasets, events, jobs, runs
 from storage.models import Approval, Artifact, Dataset, Decision, Job, Phase, Plan, Run, Suggestion
 
 MEASURING_SECONDS = 60.0
+ASKED = "as you asked"
+SUGGESTED = "suggested by the debugger"
 ORIGINS = TypeAdapter(list[tuple[str, str, str]])
 
 
@@ -49,7 +51,7 @@ class _Draft:
     """A plan in the making."""
 
     recipe: Recipe
-    origins: list[planning.Origin]
+    origins: list[hyperparameters.Origin]
     changes: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     asked: str | None = None
@@ -153,31 +155,33 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
 
 
 async def _draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
-    models = sorted(services.settings.models.catalogue)
     if known.before is None:
-        recipe, origins = planning.first_recipe(
-            model, known.data, measured, services.settings.training.checkpoint_mode
-        )
         wishes = CHANGES.validate_python(known.run.wishes)
-        wanted = recipe.amended(wishes)
-        asked = [(w.field, str(w.value), "as you asked") for w in wishes]
-        kept = [o for o in origins if o[0] not in {w.field for w in wishes}]
-        return _Draft(wanted, asked + kept)
+        mode = services.settings.training.checkpoint_mode
+        held = {w.field: w.value for w in wishes}
+        recipe, origins = hyperparameters.derive(model, known.data, measured, mode, held)
+        return _Draft(recipe, [(w.field, str(w.value), ASKED) for w in wishes] + origins)
     before = Recipe.model_validate(known.before.recipe)
-    origins = ORIGINS.validate_python(known.before.why)
-    changes, notes, asked_words, reason = [], [], None, "suggested by the debugger"
+    decided = [o for o in ORIGINS.validate_python(known.before.why) if o[2] in {ASKED, SUGGESTED}]
+    changes, notes, asked_words, reason = [], [], None, SUGGESTED
     if known.answer is not None and known.answer.comment:
+        models = sorted(services.settings.models.catalogue)
         understood = await feedback.understand(known.answer.comment, before, models, services.llm)
         changes, notes = list(understood.changes), list(understood.notes)
-        asked_words, reason = known.answer.comment, "as you asked"
+        asked_words, reason = known.answer.comment, ASKED
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
-    after = before.amended(changes)
-    changed = {c.field for c in changes}
-    origins = [(c.field, str(c.value), reason) for c in changes] + [
-        o for o in origins if o[0] not in changed
+    changed = {c.field: c.value for c in changes}
+    decided = [(c.field, str(c.value), reason) for c in changes] + [
+        o for o in decided if o[0] not in changed
     ]
-    return _Draft(after, origins, planning.difference(before, after), notes, asked_words)
+    # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
+    held = {field: getattr(before, field) for field, _value, _reason in decided} | changed
+    after, origins = hyperparameters.derive(
+        model, known.data, measured, before.checkpoint_mode, held
+    )
+    changes_shown = planning.difference(before, after)
+    return _Draft(after, decided + origins, changes_shown, notes, asked_words)
 
 
 def _save_plan(

@@ -1,13 +1,14 @@
 """The recipe of a run and the typed changes that people, rules and language models may make to it."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
     TypeAdapter,
@@ -79,6 +80,15 @@ DpoLoss = Literal[
 ]
 
 
+class Quantisation(StrEnum):
+    """How the frozen weights of the base are held while an adapter is trained."""
+
+    NONE = "none"
+    """As they are loaded: bf16 on a GPU that has it, else fp32."""
+    FOUR_BIT = "4bit"
+    """NF4 with double quantisation (QLoRA): a quarter of the memory, slower steps. Needs a GPU."""
+
+
 def _can_be_primary(metric: Metric) -> Metric:
     if metric is Metric.BLEU:
         raise ValueError(
@@ -101,9 +111,17 @@ class Recipe(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
     batch_size: Annotated[int, Field(ge=1, le=512)] = 8
     """Rows per optimizer step."""
+    micro_batch_size: Annotated[int, Field(ge=1, le=512)] | None = None
+    """Rows that go through the model at once, at most; the rest of a step is accumulated, with the same gradient.
+    None: what suits the device."""
+    quantisation: Quantisation = Quantisation.NONE
     lora_r: Annotated[int, Field(ge=1, le=512)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=1024)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    use_dora: bool = False
+    """Learn the size and the direction of a weight's change apart (DoRA): slower steps, about the same result."""
+    use_rslora: bool = False
+    """Divide alpha by √r instead of r (rank-stabilised LoRA)."""
     max_length_tokens: Annotated[int, Field(ge=16, le=131_072)] = 1024
     """Prompt and completion together; longer rows are cut at the end."""
     max_train_rows: Annotated[int, Field(ge=1)] | None = None
@@ -145,14 +163,18 @@ class Recipe(BaseModel):
         return Recipe.model_validate(self.model_dump() | {c.field: c.value for c in changes})
 
 
-CHANGEABLE = [
+Changeable = Literal[
     "epochs",
     "max_steps",
     "learning_rate",
     "batch_size",
+    "micro_batch_size",
+    "quantisation",
     "lora_r",
     "lora_alpha",
     "lora_dropout",
+    "use_dora",
+    "use_rslora",
     "max_length_tokens",
     "max_train_rows",
     "max_test_rows",
@@ -166,6 +188,7 @@ CHANGEABLE = [
     "rewards",
     "seed",
 ]
+CHANGEABLE: tuple[str, ...] = get_args(Changeable)
 
 
 class RecipeChange(BaseModel):
@@ -173,28 +196,8 @@ class RecipeChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    field: Literal[
-        "epochs",
-        "max_steps",
-        "learning_rate",
-        "batch_size",
-        "lora_r",
-        "lora_alpha",
-        "lora_dropout",
-        "max_length_tokens",
-        "max_train_rows",
-        "max_test_rows",
-        "max_new_tokens",
-        "primary_metric",
-        "checkpoint_mode",
-        "model",
-        "beta",
-        "num_generations",
-        "temperature",
-        "rewards",
-        "seed",
-    ]
-    value: Annotated[StrictInt | StrictFloat | str | None, Field()]
+    field: Changeable
+    value: Annotated[StrictBool | StrictInt | StrictFloat | str | None, Field()]
 
 
 CHANGES = TypeAdapter(list[RecipeChange])

@@ -242,6 +242,18 @@ def config_show(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         overview.show_settings(rows)
 
 
+@config_app.command("models")
+def config_models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show the base models that may be tuned here, and what is known of each."""
+    from bot import overview
+
+    settings = _load(data_dir).settings
+    if as_json:
+        typer.echo(json.dumps(overview.models(settings), indent=1))
+    else:
+        overview.show_models(settings)
+
+
 def main() -> None:
     """Run the command line."""
     app()

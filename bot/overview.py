@@ -12,6 +12,7 @@ from sqlmodel import Session
 from agents.services import UserError
 from bot import cards
 from configs.load import Row
+from configs.registry import facts_of
 from configs.schema import Settings
 from storage import approvals, jobs, runs
 from storage.database import Database, sqlite_url
@@ -93,6 +94,36 @@ def show_settings(rows: Sequence[Row]) -> None:
     table = Table("setting", "value", "from")
     for row in rows:
         table.add_row(row.path, row.value_masked, row.origin)
+    Console().print(table)
+
+
+def models(settings: Settings) -> list[dict[str, Any]]:
+    """Return the catalogue with the facts of each model; null where nothing is known."""
+    rows = []
+    for name, source in settings.models.catalogue.items():
+        facts = facts_of(name, source)
+        known = None if facts is None else facts.model_dump(mode="json")
+        rows.append({"name": name, "source": source, "facts": known})
+    return rows
+
+
+def show_models(settings: Settings) -> None:
+    """Print the catalogue as a table."""
+    table = Table("model", "source", "size", "context", "licence", "commercial use", "languages")
+    for name, source in settings.models.catalogue.items():
+        facts = facts_of(name, source)
+        if facts is None:
+            table.add_row(name, source, *5 * ["not known"])
+            continue
+        table.add_row(
+            name,
+            source,
+            f"{facts.parameters / 1e6:,.0f} M",
+            f"{facts.context_tokens:,}",
+            facts.licence_name or "not known",
+            (facts.commercial_use or "not known").replace("_", " "),
+            " ".join(facts.languages) or "not listed",
+        )
     Console().print(table)
 
 

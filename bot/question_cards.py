@@ -30,7 +30,7 @@ def plan(scene: Scene) -> Card:
     ]
     origins = "\n".join(
         f"• {inline(f'{name} = {value}')} {plain(why, 160)}"
-        for name, value, why in shown["why"][:8]
+        for name, value, why in shown["why"][:12]
     )
     title = "The plan" if shown["iteration"] == 1 else f"Plan for try {shown['iteration']}"
     if shown["revision"]:

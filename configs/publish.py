@@ -2,6 +2,7 @@
 
 configs/default_config.json   every setting with its default
 docs/config.schema.json       the JSON Schema, for editors
+docs/models.schema.json       the same for the files in `configs/models`
 docs/configuration.md         the table of settings, between its markers
 """
 
@@ -13,10 +14,12 @@ from pathlib import Path
 from configs import shape
 from configs.load import DEFAULT_CONFIG
 from configs.read import SHORT_NAMES, variable_of
+from configs.registry import Family
 from configs.schema import Settings
 
 CHECKOUT = Path(__file__).parents[1]
 SCHEMA_FILE = CHECKOUT / "docs" / "config.schema.json"
+MODELS_SCHEMA_FILE = CHECKOUT / "docs" / "models.schema.json"
 TABLE_FILE = CHECKOUT / "docs" / "configuration.md"
 BEGIN = "<!-- settings: written by `python -m configs.publish` -->"
 END = "<!-- settings: end -->"
@@ -30,6 +33,12 @@ def default_config() -> str:
 def json_schema() -> str:
     """Return the text of the published JSON Schema."""
     return _json(shape.published())
+
+
+def models_schema() -> str:
+    """Return the text of the JSON Schema of a file of the registry of models."""
+    schema = Family.model_json_schema()
+    return _json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)
 
 
 def with_table(page: str) -> str:
@@ -58,9 +67,10 @@ def settings_table() -> str:
 
 
 def main() -> None:
-    """Bring all three files up to date."""
+    """Bring all four files up to date."""
     DEFAULT_CONFIG.write_text(default_config(), encoding="utf-8")
     SCHEMA_FILE.write_text(json_schema(), encoding="utf-8")
+    MODELS_SCHEMA_FILE.write_text(models_schema(), encoding="utf-8")
     page = TABLE_FILE.read_text(encoding="utf-8")
     TABLE_FILE.write_text(with_table(page), encoding="utf-8")
 

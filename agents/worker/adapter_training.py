@@ -57,6 +57,8 @@ def lora(recipe: Recipe, task_type: str = "CAUSAL_LM", **more: Any) -> LoraConfi
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
+        use_dora=recipe.use_dora,
+        use_rslora=recipe.use_rslora,
         target_modules="all-linear",
         task_type=task_type,
         **more,
@@ -74,7 +76,7 @@ def arguments(
 ) -> dict[str, Any]:
     """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to."""
     cpu = device == "cpu"
-    rows_at_once = rows_at_once or micro_batch(recipe.batch_size, device)
+    rows_at_once = rows_at_once or micro_batch(recipe.batch_size, device, recipe.micro_batch_size)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": rows_at_once,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.jobs import ModelRef
+from agents.recipe import Quantisation
 from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
@@ -83,10 +84,10 @@ def resolve(ref: ModelRef, reporter: Reporter) -> BaseFolder:
     return BaseFolder(ref.name, path, weights_sha256(path), hub_id, hub_id or own_name)
 
 
-def load(folder: BaseFolder) -> LoadedBase:
-    """Load model and tokenizer: bf16 on a GPU that has it, else fp32.
+def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> LoadedBase:
+    """Load model and tokenizer: bf16 on a GPU that has it, else fp32; 4-bit weights on a GPU only.
 
-    Raises: WorkerError: the files are no model that can be loaded.
+    Raises: WorkerError: the files are no model that can be loaded, or not in that form on this machine.
     """
     import torch
     from safetensors import SafetensorError
@@ -98,7 +99,12 @@ def load(folder: BaseFolder) -> LoadedBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder.path, **safe)
         model, loading = AutoModelForCausalLM.from_pretrained(
-            folder.path, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
+            folder.path,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            quantization_config=_quantised(quantisation, dtype),
+            **safe,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _unusable(folder.name, f"cannot be loaded ({_line(error)})") from error
@@ -112,7 +118,33 @@ def load(folder: BaseFolder) -> LoadedBase:
     # PEFT copies this into adapter_config.json
     model.name_or_path = folder.public_name
     device = "cuda" if cuda else "cpu"
-    return LoadedBase(folder, model.to(device), tokenizer, device)
+    if (
+        quantisation is Quantisation.NONE
+    ):  # quantised weights were put where they belong while loading
+        model = model.to(device)
+    return LoadedBase(folder, model, tokenizer, device)
+
+
+def _quantised(quantisation: Quantisation, compute_dtype: Any) -> Any:
+    """Return how transformers is to quantise while loading, or None."""
+    if quantisation is Quantisation.NONE:
+        return None
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
+        raise WorkerError(
+            "model_missing",
+            "4-bit weights need an NVIDIA GPU and the package bitsandbytes (extra gpu). "
+            "Use quantisation=none, or a smaller model.",
+            for_person=True,
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+    )
 
 
 def weights_sha256(path: Path) -> str:

@@ -186,7 +186,7 @@ def _prepare(
     from agents.worker.rows import draw
 
     reporter.stage("loading the model")
-    base = base_model.load(base_model.resolve(spec.model, reporter))
+    base = base_model.load(base_model.resolve(spec.model, reporter), spec.recipe.quantisation)
     reporter.stage("reading the rows")
     recipe = spec.recipe
     train = draw(method.read(spec.train, folder), recipe.max_train_rows, recipe.seed)

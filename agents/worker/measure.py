@@ -44,7 +44,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     reporter.stage("loading the model")
     where = base_model.resolve(spec.model, reporter)
     began_s = time.monotonic()
-    base = base_model.load(where)
+    base = base_model.load(where, spec.recipe.quantisation)
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")

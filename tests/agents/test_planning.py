@@ -2,9 +2,8 @@ import math
 
 import pytest
 
-from agents.planning import difference, estimate, first_recipe, smallest_gain
-from agents.recipe import Metric, Recipe, RecipeChange
-from configs.schema import CheckpointMode
+from agents.planning import difference, estimate, smallest_gain
+from agents.recipe import Recipe, RecipeChange
 from tests.fakes import a_measurement, an_intake
 
 
@@ -18,23 +17,6 @@ def test_the_smallest_gain_agrees_with_the_published_table(items, points):
 def test_below_twenty_items_no_gain_can_be_shown():
     assert smallest_gain(19) is None
     assert smallest_gain(20) is not None
-
-
-def test_small_sets_get_more_epochs_and_every_value_names_its_origin():
-    small, why_small = first_recipe(
-        "m", an_intake(train_rows=150), a_measurement(), CheckpointMode.ASK
-    )
-    large, _why = first_recipe(
-        "m", an_intake(train_rows=20_000), a_measurement(), CheckpointMode.ASK
-    )
-
-    assert small.epochs > large.epochs
-    assert {"epochs", "learning_rate", "batch_size", "max_length_tokens", "primary_metric"} <= {
-        o[0] for o in why_small
-    }
-    assert all(reason for _name, _value, reason in why_small)
-    assert small.max_length_tokens % 64 == 0
-    assert small.primary_metric is Metric.EXACT_MATCH
 
 
 def test_the_estimate_follows_rows_steps_and_batch():

@@ -123,3 +123,13 @@ def test_the_program_starts_as_a_module_too():
 
     for command in ("run", "demo", "finetune", "status", "doctor", "config"):
         assert command in done.stdout
+
+
+def test_the_models_that_may_be_tuned_are_listed_with_what_is_known(tunewright):
+    listed = tunewright("config", "models", "--json")
+    shown = tunewright("config", "models")
+
+    (row,) = json.loads(listed.stdout)
+    assert row["facts"]["licence"] == "Apache-2.0"
+    assert row["facts"]["parameters"] == 134_515_008
+    assert "Apache" in shown.stdout

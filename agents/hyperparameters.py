@@ -1,0 +1,184 @@
+"""Hyper-parameters by rule, each with its origin. Sources and tables: docs/planning.md.
+
+A rule sees the values that were settled before it, so a person's own value for one shapes the others: fewer rows give
+more epochs, fewer steps a higher learning rate.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.jobs import IntakeResult, MeasureResult
+from agents.recipe import Recipe
+from configs.schema import CheckpointMode
+
+SMALL_MODEL_PARAMETERS = 500_000_000
+LARGE_SCALE_PARAMETERS = (900_000_000, 3_500_000_000)
+"""Models for which the sweep found 3e-4 too low at high ranks."""
+LEARNING_RATE = 3e-4
+RAISED_LEARNING_RATE = 5e-4
+FEWEST_STEPS = 100
+"""Steps that a run should have; below, a run is short."""
+FEWEST_STEPS_OF_A_SMALL_MODEL = 150
+"""A 135 M model learnt the form of its answers by step 40 and their meaning only at steps 100 to 125."""
+ALPHA = 32
+BATCH_SIZES = (16, 8, 4, 2)
+MANY_ROWS = 2000
+RANKS = ((2_000_000, 16), (10_000_000, 32))
+"""(training tokens, rank below so many); beyond the last one `HIGHEST_RANK`."""
+HIGHEST_RANK = 64
+LONGEST_ROW_TOKENS = {"cpu": 1024, "cuda": 4096}
+LONGEST_ANSWER_TOKENS = 256
+
+Origin = tuple[str, str, str]
+"""(field, value, reason)"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at."""
+
+    data: IntakeResult
+    measured: MeasureResult
+    settled: Mapping[str, Any]
+    """Values that stand already: a person's own, and those of earlier rules."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that are trained on."""
+        return min(self.data.train_rows, self.settled.get("max_train_rows") or self.data.train_rows)
+
+    @property
+    def small(self) -> bool:
+        """Whether the model is one that learns in more, smaller steps."""
+        return self.measured.parameters < SMALL_MODEL_PARAMETERS
+
+    def steps(self, batch_size: int) -> int:
+        """Return the optimizer steps of a run with this batch size."""
+        steps = math.ceil(self.rows * self.settled["epochs"] / batch_size)
+        return min(steps, self.settled.get("max_steps") or steps)
+
+
+def derive(
+    model: str,
+    data: IntakeResult,
+    measured: MeasureResult,
+    mode: CheckpointMode,
+    held: Mapping[str, Any] | None = None,
+) -> tuple[Recipe, list[Origin]]:
+    """Return the recipe that the rules suggest around the values in `held`, and where each of the rules' values is from.
+
+    Raises: pydantic.ValidationError: a held value lies outside its bounds.
+    """
+    held = {} if held is None else held
+    # validated first: the rules compute with what people said
+    settled = Recipe.model_validate({"model": model, "checkpoint_mode": mode, **held}).model_dump()
+    settled = {name: settled[name] for name in held} | {"model": model}
+    origins: list[Origin] = []
+    for field, rule in RULES.items():
+        if field not in held:
+            settled[field], why = rule(Facts(data, measured, settled))
+            origins.append((field, _shown(settled[field]), why))
+    return Recipe.model_validate({"checkpoint_mode": mode, **settled}), origins
+
+
+def _epochs(facts: Facts) -> tuple[float, str]:
+    rows = facts.rows
+    table = ((100, 8.0), (200, 6.0), (1000, 4.0), (10_000, 3.0 if facts.small else 2.0))
+    for limit, epochs in table:
+        if rows < limit:
+            return (
+                epochs,
+                f"rule of thumb for {rows:,} rows; the step with the best dev loss is kept",
+            )
+    return 1.0, f"{rows:,} rows are enough to see each once"
+
+
+def _batch_size(facts: Facts) -> tuple[int, str]:
+    most = BATCH_SIZES[0] if facts.rows >= MANY_ROWS else BATCH_SIZES[1]
+    fewest = FEWEST_STEPS_OF_A_SMALL_MODEL if facts.small else FEWEST_STEPS
+    if facts.settled.get("max_steps"):
+        return most, f"the number of steps is set; {most} rows each"
+    for size in (size for size in BATCH_SIZES if size <= most):
+        steps = facts.steps(size)
+        if steps >= fewest:
+            return (
+                size,
+                f"{steps:,} steps: a model of this size needs at least {fewest} to learn meaning, not only form",
+            )
+    size = BATCH_SIZES[-1]
+    return size, f"as many steps ({facts.steps(size)}) as so few rows give"
+
+
+def _lora_r(facts: Facts) -> tuple[int, str]:
+    tokens = facts.rows * facts.measured.tokens_mean
+    rank = next((rank for limit, rank in RANKS if tokens < limit), HIGHEST_RANK)
+    loss = {16: "0.4 %", 32: "0.2 %", 64: "0.06 %"}[rank]
+    return rank, (
+        f"for {_millions(tokens)} tokens, on all linear layers: within about {loss} of the largest ranks in a 35-model sweep"
+    )
+
+
+def _lora_alpha(facts: Facts) -> tuple[int, str]:
+    if facts.settled.get("use_rslora"):
+        alpha = max(1, round(ALPHA / math.sqrt(facts.settled["lora_r"])))
+        return alpha, f"rank-stabilised LoRA divides by √r: this keeps the scale of alpha {ALPHA}"
+    return ALPHA, "fixed: with alpha tied to the rank the learning rate would have to follow"
+
+
+def _learning_rate(facts: Facts) -> tuple[float, str]:
+    low, high = LARGE_SCALE_PARAMETERS
+    steps = facts.steps(facts.settled["batch_size"])
+    if facts.small:
+        why = "LoRA rule 3e-4, raised for a model under 500 M parameters"
+    elif steps < FEWEST_STEPS:
+        why = f"LoRA rule 3e-4, raised for a short run ({steps} steps)"
+    elif low <= facts.measured.parameters <= high and facts.settled["lora_r"] >= HIGHEST_RANK:
+        why = "LoRA rule 3e-4, raised for a model of 1 to 3 B parameters at a high rank"
+    else:
+        return LEARNING_RATE, "LoRA rule: nearly unbeatable in a 35-model sweep (mean regret 0.2 %)"
+    return RAISED_LEARNING_RATE, why
+
+
+def _max_length_tokens(facts: Facts) -> tuple[int, str]:
+    measured = facts.measured
+    most = LONGEST_ROW_TOKENS.get(measured.device, LONGEST_ROW_TOKENS["cpu"])
+    wanted = _round_up(measured.tokens_max + 8, 64)
+    length = max(16, min(measured.context_tokens, wanted, most))
+    return length, f"the longest row has {measured.tokens_max:,} tokens"
+
+
+def _max_new_tokens(facts: Facts) -> tuple[int, str]:
+    longest = facts.measured.completion_tokens_max
+    length = min(_round_up(int(longest * 1.25) + 4, 8), LONGEST_ANSWER_TOKENS)
+    return length, f"the longest answer has {longest:,} tokens"
+
+
+def _primary_metric(facts: Facts) -> tuple[str, str]:
+    return facts.data.suggested_metric.value, facts.data.metric_reason
+
+
+RULES: dict[str, Callable[[Facts], tuple[Any, str]]] = {
+    "epochs": _epochs,
+    "batch_size": _batch_size,
+    "lora_r": _lora_r,
+    "lora_alpha": _lora_alpha,
+    "learning_rate": _learning_rate,
+    "max_length_tokens": _max_length_tokens,
+    "max_new_tokens": _max_new_tokens,
+    "primary_metric": _primary_metric,
+}
+"""In this order: a rule may ask for what stands above it."""
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _millions(tokens: float) -> str:
+    return f"{tokens / 1e6:.1f} M" if tokens >= 1e6 else f"{tokens:,.0f}"
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step

@@ -57,7 +57,7 @@ class Facts:
     def steps(self, batch_size: int) -> int:
         """Return the optimizer steps of a run with this batch size."""
         steps = math.ceil(self.rows * self.settled["epochs"] / batch_size)
-        return min(steps, self.settled.get("max_steps") or steps)
+        return int(min(steps, self.settled.get("max_steps") or steps))
 
 
 def derive(

@@ -158,8 +158,8 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
     if known.before is None:
         wishes = CHANGES.validate_python(known.run.wishes)
         mode = services.settings.training.checkpoint_mode
-        held = {w.field: w.value for w in wishes}
-        recipe, origins = hyperparameters.derive(model, known.data, measured, mode, held)
+        wished: dict[str, Any] = {w.field: w.value for w in wishes}
+        recipe, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
         return _Draft(recipe, [(w.field, str(w.value), ASKED) for w in wishes] + origins)
     before = Recipe.model_validate(known.before.recipe)
     decided = [o for o in ORIGINS.validate_python(known.before.why) if o[2] in {ASKED, SUGGESTED}]
@@ -171,12 +171,13 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
         asked_words, reason = known.answer.comment, ASKED
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
-    changed = {c.field: c.value for c in changes}
+    changed: dict[str, Any] = {c.field: c.value for c in changes}
     decided = [(c.field, str(c.value), reason) for c in changes] + [
         o for o in decided if o[0] not in changed
     ]
     # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
-    held = {field: getattr(before, field) for field, _value, _reason in decided} | changed
+    held: dict[str, Any] = {name: getattr(before, name) for name, _value, _reason in decided}
+    held |= changed
     after, origins = hyperparameters.derive(
         model, known.data, measured, before.checkpoint_mode, held
     )

@@ -1,14 +1,14 @@
 """Decide what to do, have it approved, hand over the result."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import delivery, feedback, gates, hyperparameters, planning, work
+from agents import budget, delivery, feedback, gates, hyperparameters, planning, work
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -67,6 +67,8 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     draft = await _draft(services, known, model, measured)
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size
     estimate = planning.estimate(draft.recipe, known.data, measured, batch)
+    money = services.settings.budgets
+    estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
     await services.db.write(_save_plan, services, known, draft, estimate)
     return state
 
@@ -158,7 +160,7 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
     if known.before is None:
         wishes = CHANGES.validate_python(known.run.wishes)
         mode = services.settings.training.checkpoint_mode
-        held = {w.field: w.value for w in wishes}
+        held: dict[str, Any] = {w.field: w.value for w in wishes}
         recipe, origins = hyperparameters.derive(model, known.data, measured, mode, held)
         return _Draft(recipe, [(w.field, str(w.value), ASKED) for w in wishes] + origins)
     before = Recipe.model_validate(known.before.recipe)
@@ -171,7 +173,7 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
         asked_words, reason = known.answer.comment, ASKED
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
-    changed = {c.field: c.value for c in changes}
+    changed: dict[str, Any] = {c.field: c.value for c in changes}
     decided = [(c.field, str(c.value), reason) for c in changes] + [
         o for o in decided if o[0] not in changed
     ]
@@ -240,7 +242,12 @@ def _ask_what_to_change(session: Session, services: Services, run: Run, refused:
 def _go_on(session: Session, services: Services, run: Run, answered: Approval) -> None:
     match answered.decision:
         case Decision.APPROVE:
-            runs.move(session, run, Phase.BUILDING)
+            # a person's ✅ has reserved already; a standing permission's has not
+            refused = budget.reserve(session, services, run)
+            if refused is None:
+                runs.move(session, run, Phase.BUILDING)
+            else:
+                work.fail(session, services, run, refused + " `resume` asks again.")
         case Decision.REVISE:
             runs.move(session, run, Phase.PLANNING)
         case Decision.REJECT:

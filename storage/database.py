@@ -22,7 +22,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Migrate = Callable[[Connection], None]
 
-MIGRATIONS: dict[str, Migrate] = {"0001_first_tables": SQLModel.metadata.create_all}
+
+def _add_reservations(connection: Connection) -> None:
+    SQLModel.metadata.tables["reservation"].create(connection, checkfirst=True)
+
+
+MIGRATIONS: dict[str, Migrate] = {
+    "0001_first_tables": SQLModel.metadata.create_all,
+    "0002_reservations": _add_reservations,
+}
 """Applied in this order, each once, each in its own transaction together with its mark."""
 
 

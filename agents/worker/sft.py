@@ -15,18 +15,13 @@ from peft import LoraConfig
 from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from agents.recipe import Recipe
+from agents.recipe import MICRO_BATCH, Recipe
 from agents.worker.base_model import LoadedBase
 from agents.worker.order import order_of
 from agents.worker.rows import Encoded
 
 COMPACT_HEAD_TRL = "1.16."
 """Versions of TRL whose insides `score_only_answers` was tested with."""
-MICRO_BATCH = {"cpu": 4, "cuda": 8}
-"""Rows that go through the model at once; more rows per step are accumulated, with the same gradient.
-
-On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
-"""
 EVAL_BATCH = 16
 
 

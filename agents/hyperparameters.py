@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import Recipe
+from agents.recipe import MICRO_BATCH, Quantisation, Recipe
 from configs.schema import CheckpointMode
 
 SMALL_MODEL_PARAMETERS = 500_000_000
@@ -54,10 +55,26 @@ class Facts:
         """Whether the model is one that learns in more, smaller steps."""
         return self.measured.parameters < SMALL_MODEL_PARAMETERS
 
+    def needed_bytes(self, changes: Mapping[str, Any]) -> int | None:
+        """Return the memory that a training with what is settled and these changes needs; None where that is not known."""
+        measured = self.measured
+        if measured.architecture is None or not measured.memory_bytes:
+            return None
+        recipe = Recipe.model_validate({**self.settled, **changes})
+        return memory.training_bytes(
+            measured.architecture,
+            recipe,
+            row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
+            answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
+            device=measured.device,
+            process_bytes=measured.process_bytes,
+        )
+
     def steps(self, batch_size: int) -> int:
         """Return the optimizer steps of a run with this batch size."""
-        steps = math.ceil(self.rows * self.settled["epochs"] / batch_size)
-        return int(min(steps, self.settled.get("max_steps") or steps))
+        steps: int = math.ceil(self.rows * self.settled["epochs"] / batch_size)
+        most: int | None = self.settled.get("max_steps")
+        return steps if most is None else min(steps, most)
 
 
 def derive(
@@ -79,7 +96,8 @@ def derive(
     for field, rule in RULES.items():
         if field not in held:
             settled[field], why = rule(Facts(data, measured, settled))
-            origins.append((field, _shown(settled[field]), why))
+            if why:  # a rule without a reason leaves the default alone
+                origins.append((field, _shown(settled[field]), why))
     return Recipe.model_validate({"checkpoint_mode": mode, **settled}), origins
 
 
@@ -159,6 +177,32 @@ def _primary_metric(facts: Facts) -> tuple[str, str]:
     return facts.data.suggested_metric.value, facts.data.metric_reason
 
 
+def _quantisation(facts: Facts) -> tuple[str, str]:
+    measured = facts.measured
+    needed = facts.needed_bytes({"micro_batch_size": 1})
+    if (
+        needed is not None
+        and measured.device != "cpu"
+        and needed > memory.ROOM * measured.memory_bytes
+    ):
+        why = f"16-bit weights would need {gigabytes(needed)} of the GPU's {gigabytes(measured.memory_bytes)}"
+        return Quantisation.FOUR_BIT.value, why
+    return Quantisation.NONE.value, ""
+
+
+def _micro_batch_size(facts: Facts) -> tuple[int | None, str]:
+    room = memory.ROOM * facts.measured.memory_bytes
+    usual = facts.needed_bytes({})
+    if usual is None or usual <= room:
+        return None, ""
+    sizes = [size for size in (4, 2, 1) if size < MICRO_BATCH.get(facts.measured.device, 4)]
+    for size in sizes:
+        needed = facts.needed_bytes({"micro_batch_size": size})
+        if needed is not None and needed <= room:
+            return size, f"{gigabytes(needed)} instead of {gigabytes(usual)}, so that it fits"
+    return 1, f"as little memory as possible; {gigabytes(facts.measured.memory_bytes)} are there"
+
+
 RULES: dict[str, Callable[[Facts], tuple[Any, str]]] = {
     "epochs": _epochs,
     "batch_size": _batch_size,
@@ -168,8 +212,15 @@ RULES: dict[str, Callable[[Facts], tuple[Any, str]]] = {
     "max_length_tokens": _max_length_tokens,
     "max_new_tokens": _max_new_tokens,
     "primary_metric": _primary_metric,
+    "quantisation": _quantisation,
+    "micro_batch_size": _micro_batch_size,
 }
 """In this order: a rule may ask for what stands above it."""
+
+
+def gigabytes(size_bytes: float) -> str:
+    """Return a size in words."""
+    return f"{size_bytes / 1e9:.1f} GB"
 
 
 def _shown(value: object) -> str:

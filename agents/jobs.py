@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.recipe import Metric, Recipe
+from configs.registry import Architecture
 
 MAX_RESULT_BYTES = 16 * 2**20
 MAX_PROGRESS_LINE_BYTES = 16 * 2**10
@@ -313,6 +314,16 @@ class MeasureResult(_Message):
     """Seconds to import the stack and load the model; every job pays this once."""
     peak_memory_bytes: int
     device: str
+    architecture: Architecture | None = None
+    """Widths of the model; None where it is none that the memory formula knows."""
+    process_bytes: int = 0
+    """Resident before the model was loaded: the training software itself."""
+    memory_bytes: int = 0
+    """What a job may hold on this machine: memory of the machine or its control group, or of the GPU; 0: unknown."""
+    longest_row_tokens: int = 0
+    """Tokens of the longest row after cutting, which the longest batch is padded to."""
+    longest_peak_bytes: int | None = None
+    """Peak of one optimizer step on the longest rows; None where it was not tried, because it would hardly have fitted."""
 
 
 class TrainResult(_Message):

@@ -1,14 +1,14 @@
 """Decide what to do, have it approved, hand over the result."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import delivery, feedback, gates, hyperparameters, planning, work
+from agents import budget, delivery, feedback, gates, hyperparameters, planning, work
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -67,6 +67,8 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     draft = await _draft(services, known, model, measured)
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size
     estimate = planning.estimate(draft.recipe, known.data, measured, batch)
+    money = services.settings.budgets
+    estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
     await services.db.write(_save_plan, services, known, draft, estimate)
     return state
 
@@ -241,7 +243,12 @@ def _ask_what_to_change(session: Session, services: Services, run: Run, refused:
 def _go_on(session: Session, services: Services, run: Run, answered: Approval) -> None:
     match answered.decision:
         case Decision.APPROVE:
-            runs.move(session, run, Phase.BUILDING)
+            # a person's ✅ has reserved already; a standing permission's has not
+            refused = budget.reserve(session, services, run)
+            if refused is None:
+                runs.move(session, run, Phase.BUILDING)
+            else:
+                work.fail(session, services, run, refused + " `resume` asks again.")
         case Decision.REVISE:
             runs.move(session, run, Phase.PLANNING)
         case Decision.REJECT:

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
 from agents.recipe import Recipe, RecipeChange
 
@@ -27,6 +28,22 @@ class Estimate:
     evaluate_s: float
     smallest_gain: float | None
     """Smallest true gain (0 … 1) that the test set shows 4 times out of 5; None below 20 items."""
+    memory_bytes: int | None = None
+    """Expected peak of the training, by formula; None for an architecture that the formula does not know."""
+    measured_memory_bytes: int | None = None
+    """Peak of one step on the longest rows with the usual settings; None where it was not tried."""
+    memory_limit_bytes: int = 0
+    """What a job may hold on this machine; 0: unknown."""
+    cost: float | None = None
+    """At the configured price per hour; None without one."""
+    currency: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the training is expected to fit into memory; true where nothing is known."""
+        if self.memory_bytes is None or not self.memory_limit_bytes:
+            return True
+        return self.memory_bytes <= memory.ROOM * self.memory_limit_bytes
 
     @property
     def total_s(self) -> float:
@@ -65,7 +82,20 @@ def estimate(
     # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
     answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
     answers_s = tests * answer_tokens * measured.decode_token_s
+    expected_bytes = None
+    if measured.architecture is not None:
+        expected_bytes = memory.training_bytes(
+            measured.architecture,
+            recipe,
+            row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
+            answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
+            device=measured.device,
+            process_bytes=measured.process_bytes,
+        )
     return Estimate(
+        memory_bytes=expected_bytes,
+        measured_memory_bytes=measured.longest_peak_bytes,
+        memory_limit_bytes=measured.memory_bytes,
         steps=steps,
         train_rows=rows,
         test_rows=tests,

@@ -18,6 +18,12 @@ from pydantic import (
 from agents.rewards import Rewards
 from configs.schema import CheckpointMode
 
+MICRO_BATCH = {"cpu": 4, "cuda": 8}
+"""Rows that go through the model at once; more rows per step are accumulated, with the same gradient.
+
+On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
+"""
+
 
 class Method(StrEnum):
     """How a model is taught."""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import feedback, gates, orchestrator, work
+from agents import budget, feedback, gates, orchestrator, work
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
@@ -20,7 +20,7 @@ from bot.downloads import Links
 from bot.surface import Person
 from bot.text import plain
 from configs.schema import GateKind
-from storage import approvals, datasets, events, runs
+from storage import approvals, budgets, datasets, events, runs
 from storage.approvals import Answer
 from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
@@ -42,7 +42,7 @@ class Effect(StrEnum):
     NOT_ALLOWED_AGAIN = "not_allowed_again"
     """The person may not answer and knows it."""
     UNCLEAR = "unclear"
-    """Words where only ✅ or ❌ can be understood."""
+    """It cannot count as it is: words where only ✅ or ❌ are understood, or a ✅ that no budget has room for."""
 
 
 @dataclass(frozen=True)
@@ -256,11 +256,25 @@ def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it
         return Reaction(
             Effect.UNCLEAR, "Here I only understand ✅ (go on) or ❌ (stop here)."
         ), run.id
+    refused = _over_budget(session, services, run, approval, decision)
+    if refused is not None:
+        return Reaction(Effect.UNCLEAR, refused), run.id
     answer = Answer(decision, person.id, person.name, comment)
     if approvals.decide(session, approval_id, approval.shown_sha256, answer, services.clock.now()):
         return Reaction(Effect.DECIDED), run.id
     session.refresh(approval)
     return Reaction(Effect.TOO_LATE, _already(approval)), run.id
+
+
+def _over_budget(
+    session: Session, services: Services, run: Run, approval: Approval, decision: Decision
+) -> str | None:
+    """Reserve what an approved plan takes; return why it cannot be approved now."""
+    asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}
+    still_open = approval.decision is Decision.OPEN
+    if not asks_for_time or not still_open or decision is not Decision.APPROVE:
+        return None
+    return budget.reserve(session, services, run)
 
 
 def _already(approval: Approval) -> str:
@@ -320,6 +334,7 @@ def _revive(session: Session, services: Services, run: Run) -> None:
         _ask_again(session, services, work.number(run), iteration)
     else:
         work.reopen_failed(session, services, run)
+        budgets.reopen(session, work.number(run), iteration)
     events.say(
         session,
         work.number(run),

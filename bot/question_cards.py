@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from agents.hyperparameters import gigabytes
 from agents.planning import Estimate
 from agents.recipe import Recipe
 from bot import reports
@@ -25,6 +26,8 @@ def plan(scene: Scene) -> Card:
         f"Teach **{plain(recipe.model, 80)}** with {guess.train_rows:,} of your rows, {recipe.epochs:g} times over"
         f" ({guess.steps:,} steps), then let base and tuned answer {guess.test_rows:,} rows neither has seen.",
         f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
+        *_cost_sentence(guess),
+        *_memory_sentences(guess),
         _gain_sentence(guess),
         *_amendments(shown),
     ]
@@ -42,6 +45,28 @@ def plan(scene: Scene) -> Card:
         no="don't",
         hint="Or reply with what should be different, for example “3 epochs, lr 1e-4, use 200 rows”.",
     )
+
+
+def _cost_sentence(guess: Estimate) -> list[str]:
+    if guess.cost is None:
+        return []
+    return [f"Costs about **{guess.cost:.2f} {plain(guess.currency, 8)}** at the configured price."]
+
+
+def _memory_sentences(guess: Estimate) -> list[str]:
+    if guess.memory_bytes is None:
+        return []
+    text = f"Needs about **{gigabytes(guess.memory_bytes)}** of memory by formula"
+    if guess.measured_memory_bytes is not None:
+        text += f"; one step on the longest rows, tried out, took {gigabytes(guess.measured_memory_bytes)}"
+    if guess.memory_limit_bytes:
+        text += f". This machine has {gigabytes(guess.memory_limit_bytes)}"
+    lines = [text + "."]
+    if not guess.fits:
+        lines.append(
+            "⚠ That will hardly fit. Reply with a smaller model, or with shorter rows (“context 256”)."
+        )
+    return lines
 
 
 def _gain_sentence(guess: Estimate) -> str:

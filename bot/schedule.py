@@ -15,7 +15,7 @@ from sqlmodel import Session
 from agents.dispatch import Dispatcher, cancel_queued
 from agents.services import Services
 from configs.schema import GateKind
-from storage import approvals, events, runs
+from storage import approvals, budgets, events, runs
 from storage.approvals import Answer
 from storage.models import Decision
 
@@ -54,6 +54,7 @@ async def sweep(services: Services) -> None:
     """Find what nobody woke: every open run is driven once, and questions whose time has come are dealt with."""
     await cancel_queued(services)
     await services.db.write(remind_and_expire, services.clock.now())
+    await services.db.write(budgets.settle, services.clock.now())
     for run_id in await services.db.read(lambda session: runs.ids(runs.open_runs(session))):
         services.wake(run_id)
 

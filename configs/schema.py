@@ -248,6 +248,30 @@ class LimitSettings(_Section):
     """Runs of one person that may be open at all; the next one is refused."""
 
 
+class BudgetSettings(_Section):
+    """What may be used on a day (UTC), reserved when a plan is approved and settled with what was really used.
+
+    A minute is a minute of a slot: of a GPU, where there are any.
+    """
+
+    price_per_hour: float = Field(default=0.0, ge=0)
+    """Price of a slot for an hour, shown with every plan. 0: none."""
+    currency: str = Field(default="EUR", min_length=1, max_length=8)
+    """What prices and budgets of money are in; only shown."""
+    user_minutes_per_day: float | None = Field(default=None, ge=0)
+    """Minutes of one person. None: no limit."""
+    guild_minutes_per_day: float | None = Field(default=None, ge=0)
+    """Minutes of one Discord server. None: no limit."""
+    minutes_per_day: float | None = Field(default=None, ge=0)
+    """Minutes of everybody together. None: no limit."""
+    user_money_per_day: float | None = Field(default=None, ge=0)
+    """Money of one person. None: no limit."""
+    guild_money_per_day: float | None = Field(default=None, ge=0)
+    """Money of one Discord server. None: no limit."""
+    money_per_day: float | None = Field(default=None, ge=0)
+    """Money of everybody together. None: no limit."""
+
+
 class DownloadSettings(_Section):
     """The web server behind adapter links."""
 
@@ -318,6 +342,7 @@ class Settings(_Section):
     training: TrainingSettings = TrainingSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     limits: LimitSettings = LimitSettings()
+    budgets: BudgetSettings = BudgetSettings()
     downloads: DownloadSettings = DownloadSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     llm: LLMSettings = LLMSettings()

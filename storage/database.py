@@ -29,9 +29,14 @@ def _add_exports(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE run ADD COLUMN exports JSON NOT NULL DEFAULT '[]'"))
 
 
+def _add_reservations(connection: Connection) -> None:
+    SQLModel.metadata.tables["reservation"].create(connection, checkfirst=True)
+
+
 MIGRATIONS: dict[str, Migrate] = {
     "0001_first_tables": SQLModel.metadata.create_all,
     "0002_exports": _add_exports,
+    "0003_reservations": _add_reservations,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

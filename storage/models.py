@@ -269,6 +269,29 @@ class Job(SQLModel, table=True):
     closed_at: datetime | None = _time()
 
 
+class Reservation(SQLModel, table=True):
+    """Machine time that an approved plan may use, until it is settled with what was used."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration", "revision"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    revision: int
+    owner: str
+    guild: str | None = None
+    day: str = Field(index=True)
+    """UTC day of the approval, as YYYY-MM-DD."""
+    minutes: float
+    """Minutes of a slot (of a GPU, where there are any) that were reserved."""
+    price_per_hour: float
+    """At the time of the approval."""
+    used_minutes: float | None = None
+    """None until it is settled."""
+    created_at: datetime = _time(nullable=False)
+    settled_at: datetime | None = _time()
+
+
 class Artifact(SQLModel, table=True):
     """A file that may leave the house."""
 

@@ -11,16 +11,11 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import PrinterCallback, Trainer
 
-from agents.recipe import Recipe
+from agents.recipe import MICRO_BATCH, Recipe
 from agents.worker.lessons import Lessons, columns
 
 TESTED_TRL = "1.16."
 """Versions of TRL whose insides are relied on here and in `train_*.py`; a test of each says what would break."""
-MICRO_BATCH = {"cpu": 4, "cuda": 8}
-"""Rows that go through the model at once; more rows per step are accumulated, with the same gradient.
-
-On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
-"""
 EVAL_BATCH = 16
 
 

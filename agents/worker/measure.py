@@ -8,9 +8,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+import psutil
+
 from agents.jobs import JobOutcome, JobResult, MeasureResult, MeasureSpec
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
+from configs.registry import architecture_of
 
 if TYPE_CHECKING:
     from agents.recipe import Recipe
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 TIMED_STEPS = 2
 """After one that warms up."""
 TIMED_TOKENS = 8
+GUARD = 0.8
+"""Share of the memory that a step on the longest rows may be expected to take; it is not tried beyond."""
 
 
 def run(folder: Path, spec: MeasureSpec) -> JobResult:
@@ -41,6 +46,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     import_s = time.monotonic() - began_s
+    process_bytes = psutil.Process().memory_info().rss
     reporter.stage("loading the model")
     where = base_model.resolve(spec.model, reporter)
     began_s = time.monotonic()
@@ -61,6 +67,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     typical = _typical(learnt, spec.recipe.batch_size)
     step_s = _step_s(base, typical, spec.recipe, reporter, method)
+    longest_peak_bytes = _longest_peak_bytes(base, learnt, spec.recipe, reporter, method)
     decode_token_s = _decode_token_s(
         base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
     )
@@ -78,6 +85,11 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         load_s=load_s,
         peak_memory_bytes=callbacks.peak_memory_bytes(),
         device=base.device,
+        architecture=architecture_of(base.model.config.to_dict()),
+        process_bytes=process_bytes,
+        memory_bytes=memory_bytes(base.device),
+        longest_row_tokens=max(row.tokens for row in learnt),
+        longest_peak_bytes=longest_peak_bytes,
     )
     return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
 
@@ -90,11 +102,23 @@ def _step_s(
     method: "Teaching",
 ) -> float:
     """Return the seconds of an optimizer step on this batch, timed in the trainer itself."""
+    steps = 1 + TIMED_STEPS
+    reporter.stage("timing training steps", steps + 1)
+    return fmean(_train(base, batch, recipe, reporter, method, steps)[-TIMED_STEPS:])
+
+
+def _train(
+    base: "LoadedBase",
+    batch: "list[Lesson]",
+    recipe: "Recipe",
+    reporter: Reporter,
+    method: "Teaching",
+    steps: int,
+) -> list[float]:
+    """Train on a batch again and again, forget what was learnt, and return the seconds of each step."""
     from agents.worker.callbacks import Stopwatch
     from agents.worker.lessons import Lessons
 
-    steps = 1 + TIMED_STEPS
-    reporter.stage("timing training steps", steps)
     stopwatch = Stopwatch(reporter)
     order = [i % len(batch) for i in range(steps * recipe.batch_size)]
     lessons = Lessons(batch, [], order, recipe.batch_size)
@@ -102,7 +126,44 @@ def _step_s(
         trainer = method.make_trainer(base, lessons, recipe, Path(scratch), [stopwatch])
         trainer.train()
         trainer.model.unload()
-    return fmean(stopwatch.steps_s[-TIMED_STEPS:])
+    return stopwatch.steps_s
+
+
+def _longest_peak_bytes(
+    base: "LoadedBase",
+    learnt: "list[Lesson]",
+    recipe: "Recipe",
+    reporter: Reporter,
+    method: "Teaching",
+) -> int | None:
+    """Return the peak memory of a step on the longest rows, or None where trying it might end the process.
+
+    What the steps on typical rows have added to the process grows with the tokens of a batch.
+    """
+    from agents.worker.callbacks import peak_memory_bytes
+
+    longest = sorted(learnt, key=lambda row: -row.tokens)[: recipe.batch_size]
+    typical = _typical(learnt, recipe.batch_size)
+    growth = longest[0].tokens / max(row.tokens for row in typical)
+    limit = memory_bytes(base.device)
+    if limit and peak_memory_bytes() * max(1.0, growth) > GUARD * limit:
+        return None
+    _train(base, longest, recipe, reporter, method, 1)
+    return peak_memory_bytes()
+
+
+def memory_bytes(device: str) -> int:
+    """Return what a job may hold: the GPU's memory, or that of the machine or, if less, of its control group."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[1])
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total
 
 
 def _decode_token_s(

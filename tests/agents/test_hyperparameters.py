@@ -38,7 +38,9 @@ def test_every_value_of_a_rule_names_its_origin():
         "m", an_intake(train_rows=600), a_measurement(), CheckpointMode.HOLD, None
     )
 
-    assert [field for field, _value, _why in origins] == list(RULES)
+    assert [o[0] for o in origins] == [
+        f for f in RULES if f not in {"quantisation", "micro_batch_size"}
+    ]  # the two that speak up only where memory is short
     assert all(len(why) > 10 for _field, _value, why in origins)
     assert found.primary_metric is Metric.EXACT_MATCH
     assert found.checkpoint_mode is CheckpointMode.HOLD

@@ -195,9 +195,9 @@ def _score_everything(_job: Path, _value: object) -> None:
 
 
 def _micro_batch(_job: Path, rows: int) -> None:
-    from agents.worker import adapter_training
+    from agents.recipe import MICRO_BATCH
 
-    adapter_training.MICRO_BATCH = {"cpu": rows}
+    MICRO_BATCH["cpu"] = rows
 
 
 def _before_step_end(step: int, act: Callable[[], None]) -> None:

@@ -36,8 +36,11 @@ STEPS = 12
 TRAIN_ROWS = 40
 
 
-def build_model(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> None:
-    """Save the model, always the same one. Imports torch, so it runs where that is allowed."""
+def build_model(folder: Path, chat_template: str | None = CHAT_TEMPLATE, **widths: int) -> None:
+    """Save the model, always the same one; `widths` replace what its configuration says.
+
+    Imports torch, so it runs where that is allowed.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -59,14 +62,17 @@ def build_model(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> None
         pad_token="<|im_end|>",
     )
     tokenizer.chat_template = chat_template
+    shape: dict[str, int] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 256,
+    }
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=256,
+        **(shape | widths),
         bos_token_id=0,
         eos_token_id=1,
         initializer_range=0.2,

@@ -1,0 +1,89 @@
+"""How much memory a training needs, by formula; docs/planning.md has it in words, with what was measured against it."""
+
+from agents.recipe import MICRO_BATCH, Quantisation, Recipe
+from configs.registry import Architecture
+
+HEAP_FACTOR = 2.1
+"""What the C heap holds for each byte that the backward pass needs: temporaries leave holes between what is kept.
+
+Measured 1.8 to 2.4 with glibc's default settings. A GPU's allocator rounds less.
+"""
+GPU_FACTOR = 1.1
+GPU_CONTEXT_BYTES = 1_400_000_000
+STEP_BYTES = 110_000_000
+"""What is imported after the process was measured, and set up at the first step."""
+ADAM_BYTES = 16
+"""Per trained weight: itself, its gradient and two moments, in fp32."""
+LOGIT_COPIES = 3
+"""Logits, their softmax and its gradient, in fp32."""
+LOGIT_POSITIONS = 1024
+"""The head scores answers only, and no more positions than this at once."""
+ROOM = 0.9
+"""Share of the memory that a training may count on."""
+
+
+def training_bytes(
+    widths: Architecture,
+    recipe: Recipe,
+    *,
+    row_tokens: int,
+    answer_tokens: int,
+    device: str,
+    process_bytes: int,
+) -> int:
+    """Return the expected peak of a training whose longest rows have `row_tokens` tokens, the answer included.
+
+    `process_bytes` is what the process holds before it loads the model; on a GPU it does not count.
+    """
+    gpu = device != "cpu"
+    tokens = row_tokens * rows_at_once(recipe, device)
+    held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * adapter_weights(widths, recipe.lora_r)
+    per_layer = 4 * kept_values(widths, recipe.lora_r) * tokens
+    if gpu:  # in half precision; all layers but one keep only their input
+        kept = (per_layer + 4 * widths.hidden * tokens * widths.layers) // 2
+        start, factor = GPU_CONTEXT_BYTES, GPU_FACTOR
+    else:
+        kept = per_layer * widths.layers
+        start, factor = process_bytes + STEP_BYTES, HEAP_FACTOR
+    positions = min(answer_tokens * rows_at_once(recipe, device), LOGIT_POSITIONS)
+    logits = LOGIT_COPIES * 4 * widths.vocabulary * positions
+    return start + held + int(factor * kept) + logits
+
+
+def kept_values(widths: Architecture, rank: int) -> int:
+    """Return how many numbers one layer keeps for the backward pass, per token.
+
+    Both norms' inputs and outputs, query and attention, keys and values, four of the MLP, seven LoRA bottlenecks.
+    """
+    return (
+        4 * widths.hidden
+        + 2 * widths.query_width
+        + 2 * widths.key_value_width
+        + 4 * widths.mlp_width
+        + 7 * rank
+    )
+
+
+def adapter_weights(widths: Architecture, rank: int) -> int:
+    """Return the number of trained weights of LoRA on all linear layers."""
+    attention = 2 * (2 * widths.hidden + widths.query_width + widths.key_value_width)
+    mlp = 3 * (widths.hidden + widths.mlp_width)
+    return rank * (attention + mlp) * widths.layers
+
+
+def rows_at_once(recipe: Recipe, device: str) -> int:
+    """Return how many rows go through the model together: the largest divisor of the batch up to the limit."""
+    most = recipe.micro_batch_size or MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
+    return max(d for d in range(1, most + 1) if recipe.batch_size % d == 0)
+
+
+def _weight_bytes(widths: Architecture, recipe: Recipe, gpu: bool) -> int:
+    if not gpu:
+        return 4 * widths.weights
+    if recipe.quantisation is Quantisation.NONE:
+        return 2 * widths.weights
+    quantised = widths.layers * (widths.attention_weights + widths.mlp_weights)
+    # half a byte and its scales; embeddings and norms stay in half precision
+    return int(quantised * 2 / 3.2) + 2 * (
+        widths.embedding_weights + 2 * widths.hidden * widths.layers
+    )

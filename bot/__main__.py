@@ -158,6 +158,20 @@ def export(
 
 
 @app.command()
+def reproduce(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Train the adapter of a run once more from its own rows and recipe, and compare the two."""
+    from bot.reproduce import reproduce as train_again
+
+    loaded = _load(data_dir)
+    found = _carry_out(lambda: train_again(loaded.settings, run_id, typer.echo))
+    typer.echo(found.text)
+    raise typer.Exit(EXIT_OK if found.same else EXIT_RUN_FAILED)
+
+
+@app.command()
 def download(
     run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
     what: Annotated[

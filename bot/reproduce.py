@@ -1,0 +1,145 @@
+"""Train a run's adapter once more from its own rows and recipe, and compare the two: `tunewright reproduce`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session
+
+from agents import work
+from agents.jobs import (
+    JobKind,
+    JobOutcome,
+    JobResult,
+    JobSpec,
+    TrainResult,
+    TrainSpec,
+    read_progress,
+    read_result,
+    write_spec,
+)
+from agents.launchers import Launcher
+from agents.services import UserError
+from bot.app import App, open_app
+from configs.schema import Settings
+from storage import jobs, runs
+from storage.models import Job
+
+LOOK_S = 0.5
+TELL_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of training twice."""
+
+    same: bool
+    text: str
+
+
+async def reproduce(
+    settings: Settings,
+    run_id: int,
+    tell: Callable[[str], None],
+    *,
+    launcher: Launcher | None = None,
+) -> Comparison:
+    """Train anew in a folder of its own and compare the adapters' weights, byte by byte.
+
+    Raises: UserError: the run has no adapter, or one of a training that was stopped early. storage.database.AlreadyOpen:
+        a bot works on the data folder.
+    """
+    async with open_app(settings, launcher=launcher) as app:
+        job = await app.services.db.read(_training, run_id)
+        first = TrainResult.model_validate(work.payload(job))
+        folder = _new_folder(app, job)
+        spec = TrainSpec.model_validate(job.spec).model_copy(
+            update={"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False}
+        )
+        write_spec(folder, JobSpec(job_id=folder.name, spec=spec))
+        result = await _finished(app, folder, tell)
+    again = result.payload
+    if result.outcome is not JobOutcome.SUCCEEDED or not isinstance(again, TrainResult):
+        reason = result.error.message if result.error else result.outcome.value
+        raise UserError(f"The training could not be repeated: {reason}")
+    return _compared(first, again)
+
+
+def _training(session: Session, run_id: int) -> Job:
+    run = runs.get(session, run_id)
+    job = jobs.latest(session, run_id, JobKind.TRAIN, run.best_iteration or run.iteration)
+    if job is None or job.outcome not in work.USABLE:
+        raise UserError(f"Run #{run_id} has no adapter that could be trained once more.")
+    if job.outcome == JobOutcome.STOPPED:
+        raise UserError(
+            f"The training of run #{run_id} was stopped early by a person; how far it came cannot be repeated."
+        )
+    return job
+
+
+def _new_folder(app: App, job: Job) -> Path:
+    """Return a folder that no earlier comparison has used; its last part is the job's name, as a worker expects."""
+    root = app.services.data_dir / "reproductions"
+    number = 1
+    while (root / str(number) / job.id).exists():
+        number += 1
+    return root / str(number) / job.id
+
+
+async def _finished(app: App, folder: Path, tell: Callable[[str], None]) -> JobResult:
+    launcher = app.dispatcher.launcher
+    handle = await asyncio.to_thread(launcher.start, folder)
+    told_s = 0.0
+    try:
+        while (result := await asyncio.to_thread(read_result, folder)) is None:
+            if not await asyncio.to_thread(launcher.alive, folder, handle):
+                result = await asyncio.to_thread(read_result, folder)
+                if result is None:
+                    raise UserError(f"The worker died; its log is {folder / 'log.txt'}.")
+                return result
+            await asyncio.sleep(LOOK_S)
+            told_s += LOOK_S
+            if told_s >= TELL_EVERY_S:
+                told_s = 0.0
+                tell(_standing(folder))
+        return result
+    finally:
+        await asyncio.to_thread(launcher.stop, folder, handle)
+
+
+def _standing(folder: Path) -> str:
+    last = next(reversed(read_progress(folder)), None)
+    if last is None:
+        return "starting"
+    return f"{last.stage}: {last.step} of {last.steps}" if last.steps else last.stage
+
+
+def _compared(first: TrainResult, again: TrainResult) -> Comparison:
+    if again.adapter_sha256 == first.adapter_sha256:
+        return Comparison(True, f"The same adapter, to the bit: {again.adapter_sha256}.")
+    causes = [*_differences("version", first.versions, again.versions)]
+    if first.base_sha256 != again.base_sha256:
+        causes.append("the base model's weights are others")
+    why = "; ".join(causes) or (
+        "packages and base are the same, so it is the machine: on a GPU, or with another number of threads, sums are "
+        "added in another order"
+    )
+    best = f"dev loss {_best(first)} then, {_best(again)} now"
+    return Comparison(
+        False,
+        f"Another adapter: {first.adapter_sha256} then, {again.adapter_sha256} now ({best}). Why: {why}.",
+    )
+
+
+def _differences(what: str, then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [
+        f"{what} of {name}: {then.get(name)} then, {now.get(name)} now"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _best(result: TrainResult) -> str:
+    return f"{min(loss for _step, loss in result.dev_losses):.4f}" if result.dev_losses else "–"

@@ -14,6 +14,7 @@ from typing import Any
 
 from agents import jobs
 from agents.jobs import (
+    Candidate,
     Comparison,
     EvaluateResult,
     EvaluateSpec,
@@ -27,6 +28,8 @@ from agents.jobs import (
     MeasureSpec,
     Progress,
     ScoredItem,
+    SelectResult,
+    SelectSpec,
     StopMode,
     TrainResult,
     TrainSpec,
@@ -122,6 +125,8 @@ class StubLauncher:
                 payload = _read(folder)
             case MeasureSpec():
                 payload = a_measurement()
+            case SelectSpec():
+                payload = a_selection([ref.name for ref in spec.spec.candidates])
             case TrainSpec() if spec.spec.hold_at_checkpoint:
                 outcome = JobOutcome.PAUSED
                 payload = _trained(folder, steps=5, reason="checkpoint_gate", keep=False)
@@ -189,6 +194,17 @@ def a_measurement(**facts: Any) -> MeasureResult:
         "device": "cpu",
     }
     return MeasureResult(**(found | facts))
+
+
+def a_selection(names: list[str]) -> SelectResult:
+    """Return what a comparing job would have found: the last one wins."""
+    candidates = tuple(
+        Candidate(name=name, parameters=10**6, bits_per_byte=2.0 - i / 10, rows=10)
+        for i, name in enumerate(names)
+    )
+    return SelectResult(
+        chosen=names[-1], why="fewest bits per byte", candidates=candidates, select_s=1.0
+    )
 
 
 def a_training(**facts: Any) -> TrainResult:

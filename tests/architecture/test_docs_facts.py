@@ -67,13 +67,21 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
     text = page("docs/job-folder.md")
     rows = {True: section(text, "`spec.json`"), False: section(text, "`result.json`")}
 
-    assert len(messages()) == 8
+    assert len(messages()) == 10
     for name, fields in messages().items():
         kind, _, is_spec = name.partition(" of ")
         told = table_rows(rows[is_spec == "True"])[kind][0]
         assert fields - {"kind"} <= coded(told), name
     inner: list[type[BaseModel]] = [jobs.Progress, jobs.JobResult, jobs.JobError, jobs.FileRef]
-    inner += [jobs.ModelRef, jobs.Comparison, jobs.ScoredItem, jobs.RowError, Recipe]
+    inner += [
+        jobs.Baseline,
+        jobs.Candidate,
+        jobs.ModelRef,
+        jobs.Comparison,
+        jobs.ScoredItem,
+        jobs.RowError,
+        Recipe,
+    ]
     for message in inner:
         assert set(message.model_fields) <= coded(text), message.__name__
     for words in (jobs.StopMode, jobs.JobOutcome, jobs.JobKind):

@@ -33,6 +33,8 @@ class JobKind(StrEnum):
     """Parse an upload under limits, find roles, drop duplicates, split. Needs no slot and no torch."""
     MEASURE = "measure"
     """Load the base model, count tokens, time two training steps: the facts behind an estimate."""
+    SELECT = "select"
+    """Compare base models on the dev rows and choose one."""
     TRAIN = "train"
     """Supervised fine-tuning with TRL and a LoRA adapter."""
     EVALUATE = "evaluate"
@@ -158,6 +160,33 @@ class MeasureSpec(_Message):
     train: FileRef
     recipe: Recipe
     threads: int | None = None
+    dev: FileRef | None = None
+    """Rows on which the base is tried with a good prompt; None leaves that out."""
+    task: str = ""
+    """The person's sentence, part of that prompt."""
+    labels: tuple[str, ...] = ()
+    """The answers there are, where they are few."""
+    baseline_rows: int = 0
+    baseline_s: float = 0.0
+    """Time for it; what was asked by then counts."""
+
+
+class SelectSpec(_Message):
+    """Compare base models on the dev rows of a run."""
+
+    kind: Literal[JobKind.SELECT] = JobKind.SELECT
+    candidates: tuple[ModelRef, ...]
+    train: FileRef
+    dev: FileRef
+    task: str
+    labels: tuple[str, ...] = ()
+    metric: Metric
+    max_new_tokens: int
+    max_rows: int
+    """Dev rows, at most."""
+    budget_s: float
+    """Time for all of it; loading a model is not cut short."""
+    threads: int | None = None
 
 
 class TrainSpec(_Message):
@@ -209,7 +238,8 @@ class ExportSpec(_Message):
 
 
 Spec = Annotated[
-    IntakeSpec | MeasureSpec | TrainSpec | EvaluateSpec | ExportSpec, Field(discriminator="kind")
+    IntakeSpec | MeasureSpec | SelectSpec | TrainSpec | EvaluateSpec | ExportSpec,
+    Field(discriminator="kind"),
 ]
 
 
@@ -293,6 +323,20 @@ class IntakeResult(_Message):
     test_rows: int
 
 
+class Baseline(_Message):
+    """What the base does without training, with a good prompt and examples in it."""
+
+    metric: Metric
+    score: float
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    items: int
+    """Dev rows asked."""
+    shots: int
+    """Examples in the prompt."""
+
+
 class MeasureResult(_Message):
     """Facts behind an estimate, measured on this machine with this model and these rows."""
 
@@ -324,6 +368,31 @@ class MeasureResult(_Message):
     """Tokens of the longest row after cutting, which the longest batch is padded to."""
     longest_peak_bytes: int | None = None
     """Peak of one optimizer step on the longest rows; None where it was not tried, because it would hardly have fitted."""
+    baseline: Baseline | None = None
+
+
+class Candidate(_Message):
+    """How one base model did in the comparison."""
+
+    name: str
+    parameters: int
+    bits_per_byte: float | None
+    """Of the reference answers; lower is better. None: it could not be used."""
+    rows: int
+    """Dev rows scored before it was out or the time was up."""
+    prompted: Baseline | None = None
+    out: str | None = None
+    """Why it was dropped on the way."""
+
+
+class SelectResult(_Message):
+    """The base model to tune."""
+
+    kind: Literal[JobKind.SELECT] = JobKind.SELECT
+    chosen: str
+    why: str
+    candidates: tuple[Candidate, ...]
+    select_s: float
 
 
 class TrainResult(_Message):
@@ -445,7 +514,7 @@ class ExportResult(_Message):
 
 
 Payload = Annotated[
-    IntakeResult | MeasureResult | TrainResult | EvaluateResult | ExportResult,
+    IntakeResult | MeasureResult | SelectResult | TrainResult | EvaluateResult | ExportResult,
     Field(discriminator="kind"),
 ]
 

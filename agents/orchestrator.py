@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import psutil
 from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import budget, delivery, feedback, gates, hyperparameters, planning, work
+from agents import budget, delivery, feedback, gates, hyperparameters, planning, selection, work
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -16,6 +17,7 @@ from agents.jobs import (
     JobKind,
     MeasureResult,
     MeasureSpec,
+    RowShape,
     TrainResult,
 )
 from agents.recipe import CHANGES, Recipe
@@ -26,7 +28,7 @@ from configs.schema import GateKind
 from storage import approvals, datasets, events, jobs, runs
 from storage.models import Approval, Artifact, Dataset, Decision, Job, Phase, Plan, Run, Suggestion
 
-MEASURING_SECONDS = 60.0
+MEASURING_SECONDS = 90.0
 ASKED = "as you asked"
 SUGGESTED = "suggested by the debugger"
 ORIGINS = TypeAdapter(list[tuple[str, str, str]])
@@ -38,7 +40,8 @@ class _Known:
 
     run: Run
     data: IntakeResult
-    train: Dataset
+    files: dict[str, Dataset]
+    """`train` and `dev`."""
     before: Plan | None
     """The plan that this one changes: the last revision, or the last iteration's plan."""
     answer: Approval | None
@@ -55,16 +58,27 @@ class _Draft:
     changes: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     asked: str | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    """What was tried beforehand: the base without training, and models against each other."""
 
 
 async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Measure model and rows, make a plan by rules and wishes, and ask for approval."""
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
-    model = _wished_model(known) or known.run.model
+    model = _wished_model(known)
+    chosen = None
+    if model is None:
+        files = {role: _ref(services, known.files[role]) for role in ("train", "dev")}
+        memory_bytes = psutil.virtual_memory().total
+        chosen = await selection.choose(services, known.run, known.data, files, memory_bytes)
+        model = known.run.model if chosen is None else chosen.model
     measured_job = await _measured(services, known, model)
     measured = MeasureResult.model_validate(work.payload(measured_job))
     draft = await _draft(services, known, model, measured)
+    draft = replace(draft, found=_found(services, measured, chosen))
+    if chosen is not None:
+        draft.origins.insert(0, ("model", chosen.model, chosen.why))
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size
     estimate = planning.estimate(draft.recipe, known.data, measured, batch)
     money = services.settings.budgets
@@ -101,8 +115,9 @@ async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
 def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     intake_job = jobs.latest(session, run_id, JobKind.INTAKE)
-    train = datasets.find(session, run_id, "train")
-    if intake_job is None or train is None:
+    sets = {role: datasets.find(session, run_id, role) for role in ("train", "dev")}
+    files = {role: dataset for role, dataset in sets.items() if dataset is not None}
+    if intake_job is None or len(files) < len(sets):
         raise LookupError(f"run {run_id} has no data to plan with")
     this = datasets.latest_plan(session, run_id, run.iteration)
     answer = None
@@ -112,7 +127,7 @@ def _known(session: Session, run_id: int) -> _Known:
     return _Known(
         run=run,
         data=IntakeResult.model_validate(work.payload(intake_job)),
-        train=train,
+        files=files,
         before=this or datasets.latest_plan(session, run_id),
         answer=answer,
         suggestions=datasets.suggestions(session, run_id, run.iteration - 1)
@@ -133,15 +148,18 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
         ):
             if change.field == "model":
                 model = str(change.value)
+    tried = known.data.shape is RowShape.PROMPT_COMPLETION
+    limits = services.settings.planning
     spec = MeasureSpec(
         model=services.model_ref(model),
-        train=FileRef(
-            path=str(services.files.path(known.train.sha256)),
-            sha256=known.train.sha256,
-            size_bytes=known.train.size_bytes,
-        ),
-        recipe=Recipe(model=model),
+        train=_ref(services, known.files["train"]),
+        recipe=Recipe(model=model, primary_metric=known.data.suggested_metric),
         threads=services.settings.launcher.threads,
+        dev=_ref(services, known.files["dev"]) if tried else None,
+        task=known.run.goal,
+        labels=known.data.labels,
+        baseline_rows=limits.baseline_rows,
+        baseline_s=limits.baseline_s,
     )
     last = await services.db.read(jobs.latest, work.number(known.run), JobKind.MEASURE)
     if last is not None and last.outcome in work.USABLE and last.spec["model"]["name"] == model:
@@ -153,6 +171,30 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
         spec,
         expected_s=MEASURING_SECONDS,
         stale=lambda job: bool(job.spec["model"]["name"] != model),
+    )
+
+
+def _found(
+    services: Services, measured: MeasureResult, chosen: selection.Selection | None
+) -> dict[str, Any]:
+    """Return what was tried beforehand, for the card."""
+    found: dict[str, Any] = {}
+    if measured.baseline is not None:
+        target = services.settings.planning.target_score
+        found["baseline"] = measured.baseline.model_dump(mode="json") | {
+            "target": target,
+            "enough": planning.is_enough(measured.baseline, target),
+        }
+    if chosen is not None:
+        found["selection"] = {"why": chosen.why, "candidates": chosen.shown}
+    return found
+
+
+def _ref(services: Services, dataset: Dataset) -> FileRef:
+    return FileRef(
+        path=str(services.files.path(dataset.sha256)),
+        sha256=dataset.sha256,
+        size_bytes=dataset.size_bytes,
     )
 
 
@@ -221,6 +263,7 @@ def _save_plan(
         "notes": draft.notes,
         "asked": draft.asked,
         "suggestions": [{"finding": s.finding, "advice": s.advice} for s in known.suggestions],
+        **draft.found,
     }
     gates.ask(session, services, run, GateKind.PLAN, revision=revision, shown=shown)
     runs.move(session, run, Phase.APPROVING, model=draft.recipe.model)

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agents import memory
-from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import Recipe, RecipeChange
+from agents.jobs import Baseline, IntakeResult, MeasureResult
+from agents.recipe import Metric, Recipe, RecipeChange
 
 Z_FOR_80_PERCENT_POWER = 7.85
 """(z₀.₉₇₅ + z₀.₈)²: two-sided 5 %, 80 % power."""
@@ -63,6 +63,12 @@ def smallest_gain(items: int, discordant_share: float = DISCORDANT_SHARE) -> flo
     if items < FEWEST_ITEMS:
         return None
     return math.sqrt(Z_FOR_80_PERCENT_POWER * discordant_share / (items + Z_FOR_80_PERCENT_POWER))
+
+
+def is_enough(baseline: Baseline, target: float) -> bool:
+    """Tell whether a base may have reached the target already: its 95 % interval does, for a score that has a known top."""
+    has_top = baseline.metric in {Metric.EXACT_MATCH, Metric.TOKEN_F1}
+    return has_top and baseline.items >= FEWEST_ITEMS and baseline.high >= target
 
 
 def estimate(

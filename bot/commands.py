@@ -4,7 +4,7 @@ Each is one transaction and safe to repeat. Refusals are `UserError`s that say w
 """
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -95,6 +95,11 @@ class Commands:
             raise UserError(
                 "Tell me in a sentence what the model should learn, for example “classify support tickets”."
             )
+        if (
+            wish.model is not None and not named
+        ):  # a model that was named is not chosen for the person
+            named_model = RecipeChange(field="model", value=wish.model)
+            wish = replace(wish, wishes=[*wish.wishes, named_model])
         check_wishes(model, wish.wishes)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model)

@@ -29,6 +29,8 @@ def plan(scene: Scene) -> Card:
         *_cost_sentence(guess),
         *_memory_sentences(guess),
         _gain_sentence(guess),
+        *baseline_sentences(shown.get("baseline")),
+        *selection_lines(shown.get("selection")),
         *_amendments(shown),
     ]
     origins = "\n".join(
@@ -66,6 +68,42 @@ def _memory_sentences(guess: Estimate) -> list[str]:
         lines.append(
             "⚠ That will hardly fit. Reply with a smaller model, or with shorter rows (“context 256”)."
         )
+    return lines
+
+
+def baseline_sentences(found: dict[str, Any] | None) -> list[str]:
+    """Say what the base does without training, and whether that may be enough."""
+    if found is None:
+        return []
+    lines = [
+        f"Without training, with a good prompt and {found['shots']} examples in it, the base gets "
+        f"**{100 * found['score']:.0f} %** ({plain(found['metric'].replace('_', ' '), 30)}, {found['items']} dev rows, "
+        f"95 % interval {100 * found['low']:.0f} to {100 * found['high']:.0f})."
+    ]
+    if found["enough"]:
+        lines.append(
+            f"⚠ That may be as good as it gets: {100 * found['target']:.0f} % lies within the interval. "
+            "A prompt may be all you need; train only if it is too long or too slow for you."
+        )
+    return lines
+
+
+def selection_lines(found: dict[str, Any] | None) -> list[str]:
+    """List the models that were compared and why one was taken."""
+    if found is None:
+        return []
+    lines = [f"You named no model, so I compared: {plain(found['why'], 200)}."]
+    for candidate in found["candidates"][:8]:
+        facts = []
+        if candidate.get("bits_per_byte") is not None:
+            facts.append(
+                f"{candidate['bits_per_byte']:.2f} bits per byte on {candidate['rows']} rows"
+            )
+        if candidate.get("prompted"):
+            facts.append(f"{100 * candidate['prompted']['score']:.0f} % with examples")
+        if candidate["out"]:
+            facts.append(f"out: {plain(candidate['out'], 120)}")
+        lines.append(f"• {inline(candidate['name'])} {', '.join(facts)}")
     return lines
 
 

@@ -11,6 +11,7 @@ from storage.models import FINAL, JobState
 WORK = {
     JobKind.INTAKE: "Reading your data",
     JobKind.MEASURE: "Measuring model and machine",
+    JobKind.SELECT: "Comparing models",
     JobKind.TRAIN: "Training",
     JobKind.EVALUATE: "Measuring base against tuned",
     JobKind.EXPORT: "Writing another format",

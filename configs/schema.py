@@ -215,6 +215,23 @@ class IntakeSettings(_Section):
         return share
 
 
+class PlanningSettings(_Section):
+    """What is tried before a plan is proposed."""
+
+    baseline_rows: int = Field(default=50, ge=0, le=1000)
+    """Dev rows on which the base is tried with a good prompt and examples. 0: it is not tried."""
+    baseline_s: float = Field(default=45.0, ge=0)
+    """Time for that; what was asked by then counts."""
+    target_score: float = Field(default=0.95, gt=0, le=1)
+    """Share of right answers that nobody needs to train for: a base that may have it already is named before a run."""
+    select_s: float = Field(default=300.0, ge=0)
+    """Time to compare models, where nobody named one and the catalogue has several. 0: `models.default` is taken."""
+    licences: tuple[str, ...] = ()
+    """Licences that a model chosen by comparison may have, as in the registry ("Apache-2.0"). Empty: any."""
+    languages: tuple[str, ...] = ()
+    """Languages that it must know, as ISO 639 codes; models that list none are let in. Empty: any."""
+
+
 class TrainingSettings(_Section):
     """Limits of the training loop; hyper-parameters belong to the plan."""
 
@@ -339,6 +356,7 @@ class Settings(_Section):
     launcher: LauncherSettings = LauncherSettings()
     models: ModelSettings = ModelSettings()
     intake: IntakeSettings = IntakeSettings()
+    planning: PlanningSettings = PlanningSettings()
     training: TrainingSettings = TrainingSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     limits: LimitSettings = LimitSettings()

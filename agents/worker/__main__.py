@@ -30,6 +30,7 @@ from agents.worker.progress import Stopped
 PROGRAMS = {
     JobKind.INTAKE: "agents.worker.read_dataset",
     JobKind.MEASURE: "agents.worker.measure",
+    JobKind.SELECT: "agents.worker.select_model",
     JobKind.TRAIN: "agents.worker.course",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
     JobKind.EXPORT: "agents.worker.export_model",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from agents.jobs import JobOutcome, JobResult, MeasureResult, MeasureSpec
+from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from configs.registry import architecture_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agents.worker.base_model import LoadedBase
     from agents.worker.course import Teaching
     from agents.worker.lessons import Lesson
+    from agents.worker.rows import Row
 
 TIMED_STEPS = 2
 """After one that warms up."""
@@ -71,6 +72,8 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     decode_token_s = _decode_token_s(
         base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
     )
+    peak_bytes = callbacks.peak_memory_bytes()
+    baseline = _baseline(base, train, spec, folder, reporter)
     payload = MeasureResult(
         parameters=base.parameters,
         context_tokens=base.context_tokens,
@@ -83,13 +86,14 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         step_s=step_s,
         decode_token_s=decode_token_s,
         load_s=load_s,
-        peak_memory_bytes=callbacks.peak_memory_bytes(),
+        peak_memory_bytes=peak_bytes,
         device=base.device,
         architecture=architecture_of(base.model.config.to_dict()),
         process_bytes=process_bytes,
         memory_bytes=memory_bytes(base.device),
         longest_row_tokens=max(row.tokens for row in learnt),
         longest_peak_bytes=longest_peak_bytes,
+        baseline=baseline,
     )
     return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
 
@@ -191,6 +195,32 @@ def _decode_token_s(
         pass
     first_s, later_s = beats_s[0] - began_s, (beats_s[-1] - beats_s[0]) / max(1, len(beats_s) - 1)
     return (first_s + later_s * (answer_tokens - 1)) / answer_tokens / len(prompts)
+
+
+def _baseline(
+    base: "LoadedBase",
+    train: "list[Row]",
+    spec: MeasureSpec,
+    folder: Path,
+    reporter: Reporter,
+) -> Baseline | None:
+    """Try the base on dev rows with a good prompt, so that nobody trains what a prompt can do."""
+    from agents.worker import prompted, rows
+
+    if spec.dev is None or not spec.baseline_rows or not spec.baseline_s:
+        return None
+    asked = rows.read_rows(spec.dev, folder)[: spec.baseline_rows]
+    if not asked:
+        return None
+    reporter.stage("trying the model with a good prompt")
+    test = prompted.Test(
+        prompting=prompted.prompting_for(base, train, asked, spec.task, spec.labels),
+        rows=asked,
+        metric=spec.recipe.primary_metric,
+        max_new_tokens=spec.recipe.max_new_tokens,
+        deadline_s=time.monotonic() + spec.baseline_s,
+    )
+    return prompted.measure(base, test, reporter)
 
 
 def _typical(rows: "Sequence[Lesson]", count: int) -> "list[Lesson]":

@@ -1,6 +1,6 @@
 from agents.diagnosis import diagnose
 from agents.recipe import Recipe
-from tests.fakes import a_training
+from tests.facts import a_training
 
 RECIPE = Recipe(model="m", epochs=4.0)
 

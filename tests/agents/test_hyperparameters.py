@@ -13,7 +13,7 @@ from agents.hyperparameters import (
 )
 from agents.recipe import Metric
 from configs.schema import CheckpointMode
-from tests.fakes import a_measurement, an_intake
+from tests.facts import a_measurement, an_intake
 
 SMOLLM2, LARGE = 134_515_008, 7_000_000_000
 

@@ -4,7 +4,7 @@ from agents import hyperparameters, memory, planning
 from agents.recipe import Quantisation, Recipe
 from configs.registry import registry
 from configs.schema import CheckpointMode
-from tests.fakes import a_measurement, an_intake
+from tests.facts import a_measurement, an_intake
 
 SMOLLM2 = registry()["smollm2-135m-instruct"].architecture
 QWEN = registry()["qwen2.5-7b-instruct"].architecture

@@ -4,7 +4,7 @@ import pytest
 
 from agents.planning import difference, estimate, smallest_gain
 from agents.recipe import Recipe, RecipeChange
-from tests.fakes import a_measurement, an_intake
+from tests.facts import a_measurement, an_intake
 
 
 @pytest.mark.parametrize(

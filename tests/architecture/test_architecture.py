@@ -22,6 +22,7 @@ PACKAGES = ("bot", "agents", "storage", "configs")
 MAX_LINES = 400
 LONGER = {
     "agents/jobs.py": "every message between bot and worker, side by side",
+    "configs/schema.py": "every setting, side by side",
     "storage/models.py": "every noun, side by side",
 }
 # fmt: off

@@ -73,7 +73,15 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
         told = table_rows(rows[is_spec == "True"])[kind][0]
         assert fields - {"kind"} <= coded(told), name
     inner: list[type[BaseModel]] = [jobs.Progress, jobs.JobResult, jobs.JobError, jobs.FileRef]
-    inner += [jobs.ModelRef, jobs.Comparison, jobs.ScoredItem, jobs.RowError, Recipe]
+    inner += [
+        jobs.Baseline,
+        jobs.Candidate,
+        jobs.ModelRef,
+        jobs.Comparison,
+        jobs.ScoredItem,
+        jobs.RowError,
+        Recipe,
+    ]
     for message in inner:
         assert set(message.model_fields) <= coded(text), message.__name__
     for words in (jobs.StopMode, jobs.JobOutcome, jobs.JobKind):

@@ -7,7 +7,7 @@ from agents.jobs import EvaluateResult, Verdict
 from bot import cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
-from tests.fakes import a_training, an_evaluation, an_intake
+from tests.facts import a_training, an_evaluation, an_intake
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

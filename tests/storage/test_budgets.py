@@ -93,7 +93,7 @@ def test_every_scope_and_money_have_limits_of_their_own(db):
 
 def work_for(session, run_id, minutes):
     """Have a job of a run take so many minutes of a slot."""
-    job_id = jobs.job_id(run_id, 1, "train_sft", 1)
+    job_id = jobs.job_id(run_id, 1, "train", 1)
     jobs.open_or_get(
         session,
         Job(
@@ -101,7 +101,7 @@ def work_for(session, run_id, minutes):
             run_id=run_id,
             owner="log:anna",
             iteration=1,
-            kind="train_sft",
+            kind="train",
             attempt=1,
             created_at=NOW,
         ),

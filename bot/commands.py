@@ -6,7 +6,6 @@ Each is one transaction and safe to repeat. Refusals are `UserError`s that say w
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 from pydantic import ValidationError
 from sqlmodel import Session
@@ -393,13 +392,3 @@ def _mine(session: Session, services: Services, run_id: int, person: Person) -> 
 
 def _find(session: Session, run_id: int) -> Run | None:
     return session.get(Run, run_id)
-
-
-def person_json(person: Person) -> dict[str, Any]:
-    """Return a person as plain data, for keeping in the inbox."""
-    return {"id": person.id, "name": person.name, "roles": sorted(person.roles)}
-
-
-def person_from(stored: dict[str, Any]) -> Person:
-    """Return a person kept as plain data."""
-    return Person(stored["id"], stored["name"], frozenset(stored["roles"]))

@@ -3,7 +3,7 @@ import pytest
 from agents.services import UserError
 from bot.reproduce import reproduce
 from storage.models import Decision, Phase
-from tests import fakes
+from tests import facts
 from tests.fakes import StubLauncher
 from tests.house import House, open_house, settings_for
 
@@ -29,12 +29,11 @@ async def test_an_adapter_trained_once_more_is_compared_by_its_weights(tmp_path)
 async def test_other_weights_are_told_with_what_has_changed(tmp_path, monkeypatch):
     async with open_house(tmp_path) as house:
         await delivered(house)
-    ordinary = fakes.a_training
+    ordinary = facts.a_training
     monkeypatch.setattr(
-        fakes,
-        "a_training",
-        lambda **facts: ordinary(
-            **facts | {"adapter_sha256": "f" * 64, "versions": {"torch": "1"}}
+        "tests.fakes.a_training",
+        lambda **found: ordinary(
+            **found | {"adapter_sha256": "f" * 64, "versions": {"torch": "1"}}
         ),
     )
 

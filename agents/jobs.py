@@ -115,6 +115,8 @@ class IntakeSpec(_Message):
     task: str
     """The person's sentence; used to prefix prompts of bare classification rows and to tell roles."""
     max_rows: int
+    max_unpacked_bytes: int
+    """What a packed file (gzip, Excel, Parquet) may hold."""
     max_field_chars: int
     min_rows: int
     memory_bytes: int

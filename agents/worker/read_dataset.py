@@ -6,11 +6,13 @@ Runs in a process of its own, so that whatever a file does to a parser, it does 
 import gc
 import hashlib
 import json
+import os
 import resource
 import signal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from types import FrameType
@@ -22,8 +24,8 @@ from agents.jobs import (
     IntakeSpec,
     JobOutcome,
     JobResult,
+    Progress,
     read_spec,
-    write_atomically,
 )
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
@@ -32,7 +34,7 @@ from agents.worker.roles import Roles, RowProblem, find_roles
 from agents.worker.rows import Row
 from agents.worker.split_rows import Shares, Split, fold, split
 from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
-from agents.worker.table import RowErrors, Table
+from agents.worker.table import RowErrors, RowLimit, Table
 from agents.worker.upload_bytes import bad_data
 
 MOST_LABELS_SHOWN = 100
@@ -75,7 +77,8 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
     reporter = Reporter(folder)
     reporter.stage("reading the file")
     errors = RowErrors()
-    table = read_table(_bytes_of(folder, spec.upload), spec.max_rows, errors)
+    limit = RowLimit(spec.max_rows, tell=partial(_tell, reporter))
+    table = read_table(_bytes_of(folder, spec.upload), spec.max_unpacked_bytes, limit, errors)
     if not table.records:
         raise _no_rows(table, errors)
     reporter.stage("checking the rows")
@@ -121,6 +124,11 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
         test_rows=len(sides.test),
         **_write_sides(folder, sides),
     )
+
+
+def _tell(reporter: Reporter, rows: int, of: int) -> None:
+    reporter.steps = of
+    reporter.line(Progress(stage=reporter.stage_name, step=rows))
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -218,16 +226,26 @@ def _write_sides(folder: Path, sides: Split) -> dict[str, FileRef]:
         ("dev", sides.dev, 0o600),
         ("test", sides.test, 0o400),
     ):
-        lines = [_json_line(row) for row in rows]
-        content = ("\n".join(lines) + "\n").encode()
         path = Path("artifacts") / f"{side}.jsonl"
-        write_atomically(folder / path, content)
+        written[side] = _write_lines(folder, path, rows)
         (folder / path).chmod(mode)
-        digest = hashlib.sha256(content).hexdigest()
-        written[side] = FileRef(
-            path=str(path), sha256=digest, size_bytes=len(content), name=path.name
-        )
     return written
+
+
+def _write_lines(folder: Path, path: Path, rows: Sequence[Row]) -> FileRef:
+    """Write line by line: at once, a large file would stand in memory three times more."""
+    digest, size_bytes = hashlib.sha256(), 0
+    temporary = folder / path.with_suffix(".tmp")
+    with temporary.open("wb") as stream:
+        for row in rows:
+            line = f"{_json_line(row)}\n".encode()
+            digest.update(line)
+            size_bytes += len(line)
+            stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / path)
+    return FileRef(path=str(path), sha256=digest.hexdigest(), size_bytes=size_bytes, name=path.name)
 
 
 def _json_line(row: Row) -> str:

@@ -37,6 +37,7 @@ def spec_of(folder: Path, content: bytes, **changes: object) -> IntakeSpec:
         "upload": ref,
         "task": "Say what the customer wants",
         "max_rows": 10_000,
+        "max_unpacked_bytes": 64 * 2**20,
         "max_field_chars": 1000,
         "min_rows": 3,
         "memory_bytes": 2 * 2**30,

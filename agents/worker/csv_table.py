@@ -71,7 +71,7 @@ def read_csv(raw: bytes, encoding: Encoding, limit: RowLimit, errors: RowErrors)
     if delimiter == NO_DELIMITER and len(columns) == 1:
         return Table(f"one column, {encoding.title}", columns, records)
     title = DELIMITER_TITLES.get(delimiter, f"'{delimiter}'")
-    return Table(f"CSV, delimiter {title}, {encoding.title}", columns, records)
+    return Table(f"CSV, delimiter {title}, {encoding.title}", columns, records, has_header=True)
 
 
 def _numbered_rows(

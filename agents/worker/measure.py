@@ -108,14 +108,10 @@ def _decode_token_s(
     Reading the prompts costs time too: it is shared out over the tokens of the answers.
     """
     from agents.worker.answers import BATCH_ITEMS, Exam, answer
-    from agents.worker.rows import IGNORED
 
     reporter.stage("timing answers")
     chosen = _typical(learnt, BATCH_ITEMS)
-    prompts = [
-        [t for t, label in zip(r.input_ids, r.labels, strict=True) if label == IGNORED]
-        for r in chosen
-    ]
+    prompts = [row.input_ids[: row.prompt_tokens] for row in chosen]
     beats_s: list[float] = []
 
     def beat() -> None:

@@ -52,6 +52,10 @@ class RowErrors:
         if reason in self.reasons or len(self.reasons) < MAX_SHOWN_ERRORS:
             self.reasons[reason] += 1
 
+    def copy(self) -> "RowErrors":
+        """Return the same errors, to be added to apart."""
+        return RowErrors(self.count, self.reasons.copy(), list(self._kept))
+
     def first(self) -> tuple[RowError, ...]:
         """Return the errors of the topmost rows, in order."""
         return tuple(sorted(self._kept, key=lambda error: error.row)[:MAX_SHOWN_ERRORS])
@@ -65,6 +69,8 @@ class Table:
     """For people: "CSV, delimiter ',', UTF-8"."""
     columns: tuple[str, ...]
     records: tuple[Record, ...]
+    has_header: bool = False
+    """The names stood in a row of the file, which may have been a row of data."""
 
 
 @dataclass(frozen=True, slots=True)

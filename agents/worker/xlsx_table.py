@@ -78,7 +78,7 @@ def _read(raw: bytes, limit: RowLimit, errors: RowErrors) -> Table:
             columns, records = read_grid(_rows(sheet, limit), limit, errors)
             more = len(book.worksheets) - 1
             others = "" if not more else f", the first of {more + 1} with rows"
-            return Table(f"Excel, sheet '{clipped(sheet.title)}'{others}", columns, records)
+            return Table(f"Excel, sheet '{clipped(sheet.title)}'{others}", columns, records, True)
     finally:
         book.close()
     raise bad_data(

@@ -81,7 +81,7 @@ def read_by_worker(folder: Path, content: bytes, **changes: object) -> JobResult
     return result
 
 
-def rows_of(folder: Path, result: IntakeResult) -> list[tuple[str, str]]:
+def rows_of(folder: Path, result: IntakeResult) -> list[tuple[Any, Any]]:
     """Return all written (prompt, completion) pairs in the order of the uploaded file."""
     rows = [
         row for side in (result.train, result.dev, result.test) for row in written(folder, side)

@@ -23,7 +23,6 @@ BAD_FILES = {
     "only a mark": (b"\xff\xfe", "begins with nothing but white space"),
     "white space": (b" \n" * 100_000, "The file is empty"),
     "header only": (b"prompt,completion\n", "no rows below the column names (prompt, completion)"),
-    "one column": (b"text\n" + b"hello\n" * 50, "There is only one column"),
     "word": (zipped(), "This is a Word document (.docx), whatever its name says"),
     "zip": (b"PK\x03\x04" + bytes(200), "This is a zip archive"),
     "pdf": (b"%PDF-1.7\n" + bytes(200), "This is a PDF document"),
@@ -35,10 +34,6 @@ BAD_FILES = {
         "begins in line 3 and never closed",
     ),
     "same name twice": (b"text,text,text (2)\na,b,c\n", "Two columns are called 'text (2)'"),
-    "no header": (
-        b"hi there,greeting\nhow are you,greeting\ngive me soup,order\n" * 20,
-        "looks like data",
-    ),
     "list of strings": (b'["a", "b"]', "Not one of the 2 rows can be read"),
     "json breaks off": (
         b'[{"prompt": "a", "completion": "b"}, {"pro',

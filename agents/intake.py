@@ -48,6 +48,7 @@ def _spec(services: Services, run: Run, upload: Dataset) -> IntakeSpec:
         ),
         task=run.goal,
         seed=SPLIT_SEED,
+        max_unpacked_bytes=limits.max_upload_bytes,
         **limits.model_dump(exclude={"max_upload_bytes"}),
     )
 

@@ -120,6 +120,35 @@ class FileRef(_Message):
     """What a person called it; never used as a path."""
 
 
+class Reading(_Message):
+    """One way to read the columns of an upload."""
+
+    shape: RowShape
+    prompt: tuple[str, ...] = ()
+    """Columns that go in, joined with a blank line where they are not empty. Empty for TEXT, and for preferences whose
+    answers share their prompt."""
+    answer: tuple[str, ...] = ()
+    """What comes out: the completion, the chosen answer, the steps, the text. Equal to `prompt`: a column of
+    conversations. Several columns: one JSON object."""
+    rejected: str | None = None
+    label: str | None = None
+    reference: str | None = None
+    system: str | None = None
+    history: str | None = None
+    """Earlier exchanges: a list of [question, answer]."""
+    tools: str | None = None
+    required: str | None = None
+    """The one column of `prompt` that must not be empty. None: the last one."""
+    as_json: bool = False
+    """The answer is written as JSON."""
+    asks_already: bool = False
+    """The prompt says itself what is wanted, so the task sentence need not."""
+    header: bool = True
+    """False: the first row of a table is a row, and its columns are called `column 1`, `column 2`, …"""
+    reason: str = ""
+    """Why, in a sentence or two."""
+
+
 # ---- specs: what the bot writes -------------------------------------------------------------------------------------
 
 
@@ -131,6 +160,8 @@ class IntakeSpec(_Message):
     task: str
     """The person's sentence; used to prefix prompts of bare classification rows and to tell roles."""
     max_rows: int
+    max_unpacked_bytes: int
+    """What a packed file (gzip, Excel, Parquet) may hold."""
     max_field_chars: int
     min_rows: int
     memory_bytes: int
@@ -140,6 +171,8 @@ class IntakeSpec(_Message):
     max_test_rows: int
     max_dev_rows: int
     seed: int
+    reading: Reading | None = None
+    """How a person said the columns are to be read. None: find out."""
 
 
 class ModelRef(_Message):
@@ -283,8 +316,37 @@ class RowError(_Message):
     reason: str
 
 
+class Mask(StrEnum):
+    """What a training does with a turn of a row."""
+
+    READ = "read"
+    """The model sees it and is not taught to say it."""
+    LEARNT = "learnt"
+    """The model is taught to say it."""
+    AVOIDED = "avoided"
+    """The model is taught not to say it."""
+    COMPARED = "compared"
+    """Never seen: what the model says is compared with it."""
+
+
+class Turn(_Message):
+    """One turn of a row as it is shown, cut to 400 characters."""
+
+    who: str
+    """For people: "user", "assistant", "tools", "text"."""
+    text: str
+    mask: Mask
+
+
+class Sample(_Message):
+    """One row of the training split as the model will see it."""
+
+    row: int
+    turns: tuple[Turn, ...]
+
+
 class IntakeResult(_Message):
-    """What was found in an upload. Rows are written as JSONL of {"prompt", "completion", "row"}."""
+    """What was found in an upload. Rows are written as JSONL of the form that `shape` says."""
 
     kind: Literal[JobKind.INTAKE] = JobKind.INTAKE
     shape: RowShape = RowShape.PROMPT_COMPLETION
@@ -313,8 +375,10 @@ class IntakeResult(_Message):
     metric_reason: str
     labels: tuple[str, ...]
     """The completions, most frequent first, when there are at most 100 of them; else empty."""
-    samples: tuple[tuple[str, str], ...]
-    """Three (prompt, completion) pairs of the training split, cut to 400 characters."""
+    samples: tuple[Sample, ...]
+    """Three rows of the training split."""
+    readings: tuple[Reading, ...] = ()
+    """More than one: the columns can be read in several ways, and the first one is what was done; a person is asked."""
     train: FileRef
     dev: FileRef
     test: FileRef

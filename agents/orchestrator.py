@@ -66,6 +66,7 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Measure model and rows, make a plan by rules and wishes, and ask for approval."""
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
+    planning.check_trainable(known.data.shape)
     model = _wished_model(known)
     chosen = None
     if model is None:

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agents import memory
-from agents.jobs import Baseline, IntakeResult, MeasureResult
+from agents.jobs import Baseline, IntakeResult, MeasureResult, RowShape
 from agents.recipe import Metric, Recipe, RecipeChange
+from agents.services import UserError
 
 Z_FOR_80_PERCENT_POWER = 7.85
 """(z₀.₉₇₅ + z₀.₈)²: two-sided 5 %, 80 % power."""
@@ -14,6 +15,20 @@ DISCORDANT_SHARE = 0.2
 """Share of items on which base and tuned are expected to differ; no data has been seen when this is used."""
 FEWEST_ITEMS = 20
 """Below this many test items no verdict is given."""
+
+TRAINABLE = frozenset({RowShape.PROMPT_COMPLETION, RowShape.TEXT})
+"""Shapes of rows that a trainer exists for."""
+INSTEAD = {
+    RowShape.PREFERENCE: "the file holds preferences (a better and a worse answer). Keep the better answers, in columns "
+    "'prompt' and 'completion'",
+    RowShape.UNPAIRED: "the file holds answers with a thumb up or down. Keep the good ones, in columns 'prompt' and "
+    "'completion'",
+    RowShape.PROMPT_ONLY: "the file holds prompts without answers to learn. Add the right answers in a column "
+    "'completion'",
+    RowShape.STEPWISE: "the file holds answers in steps, each judged. Keep the right ones, joined in a column "
+    "'completion'",
+}
+"""What to do with the other shapes."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,15 @@ class Estimate:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
+
+
+def check_trainable(shape: RowShape) -> None:
+    """Refuse rows that no trainer exists for, before anything is measured. Raises: UserError."""
+    if shape not in TRAINABLE:
+        raise UserError(
+            f"I read your data, but cannot train on it yet: {INSTEAD[shape]}, and upload the file again. "
+            "Today I learn from prompts with answers, conversations and plain text."
+        )
 
 
 def smallest_gain(items: int, discordant_share: float = DISCORDANT_SHARE) -> float | None:

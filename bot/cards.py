@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-from agents.jobs import ExportFormat, IntakeResult, Parity
-from agents.planning import FEWEST_ITEMS
-from bot import question_cards, reports, status_cards
+from agents.jobs import ExportFormat, Parity
+from bot import data_cards, question_cards, reports, status_cards
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
-from bot.text import block, clip, inline, plain, size
+from bot.text import clip, inline, plain, size
 from configs.schema import GateKind
 from storage.models import FINAL, Phase, Run
 
@@ -59,44 +58,6 @@ def _opened(scene: Scene) -> Card:
         tone=tone,
         footer=scene.marker,
         final=run.phase in FINAL,
-    )
-
-
-def _data(scene: Scene) -> Card:
-    found = IntakeResult.model_validate(scene.event.payload)
-    notes = [found.roles_reason]
-    if found.duplicates:
-        notes.append(f"{found.duplicates:,} exact duplicates were folded into one each.")
-    if found.conflicts:
-        notes.append(
-            f"{found.conflicts:,} prompts come with more than one answer; they stay on one side of the split."
-        )
-    if found.row_error_count:
-        listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
-        more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""
-        notes.append(f"{found.row_error_count:,} rows were left out ({listed}{more}).")
-    if found.test_rows < FEWEST_ITEMS:
-        notes.append(
-            f"With only {found.test_rows} rows to test on there can be no verdict: "
-            f"at least {FEWEST_ITEMS} are needed, which takes about 100 rows in all."
-        )
-    samples = "\n".join(block(f"{prompt}\n→ {answer}", 300) for prompt, answer in found.samples)
-    return Card(
-        title="Your data",
-        body="\n".join(f"• {plain(note, 700)}" for note in notes)
-        + f"\n\nAs the model will see it:\n{samples}",
-        fields=(
-            Field("file", plain(found.format, 120)),
-            Field("rows", f"{found.rows_usable:,} usable of {found.rows_read:,}"),
-            Field(
-                "prompt → answer",
-                f"{inline(found.prompt_column)} → {inline(found.completion_column)}",
-            ),
-            Field("to learn from", f"{found.train_rows:,}"),
-            Field("to choose by (dev)", f"{found.dev_rows:,}"),
-            Field("sealed for the verdict (test)", f"{found.test_rows:,}"),
-        ),
-        footer=scene.marker,
     )
 
 
@@ -219,7 +180,7 @@ def _notice(scene: Scene) -> Card:
 
 RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "opened": _opened,
-    "data": _data,
+    "data": data_cards.data,
     "status": status_cards.status,
     "debug": _debug,
     "delivered": _delivered,

@@ -185,9 +185,9 @@ class ModelSettings(_Section):
 class IntakeSettings(_Section):
     """What a data file may be, and what reading it may cost."""
 
-    max_upload_bytes: int = Field(default=64 * 2**20, ge=1024)
-    """Largest file that is accepted, counted while it streams in."""
-    max_rows: int = Field(default=200_000, ge=1)
+    max_upload_bytes: int = Field(default=256 * 2**20, ge=1024)
+    """Largest file that is accepted, counted while it streams in; what a packed file (gzip, Excel, Parquet) holds counts too."""
+    max_rows: int = Field(default=500_000, ge=1)
     """Most rows of a file; a longer file is refused."""
     max_field_chars: int = Field(default=100_000, ge=1)
     """Longest single value; longer ones are row errors."""
@@ -195,7 +195,7 @@ class IntakeSettings(_Section):
     """Fewest usable rows; below that a run is refused with what is missing."""
     memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the child process that parses the file."""
-    cpu_s: int = Field(default=60, ge=1)
+    cpu_s: int = Field(default=120, ge=1)
     """CPU time of that process."""
     dev_fraction: Fraction = 0.1
     """Share of the rows that chooses between checkpoints."""

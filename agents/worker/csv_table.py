@@ -1,72 +1,86 @@
-"""CSV of any common dialect into a table."""
+"""CSV of any common dialect, and plain text, into a table."""
 
 import csv
 import io
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator
 
-from agents.worker.table import (
-    MAX_COLUMNS,
-    Record,
-    RowErrors,
-    RowLimit,
-    Table,
-    clipped,
-    refuse_odd_names,
-)
+from agents.worker.grid import read_grid
+from agents.worker.table import Record, RowErrors, RowLimit, Table
 from agents.worker.upload_bytes import Encoding, bad_data
 
 DELIMITERS = (",", ";", "\t", "|")
-DELIMITER_TITLES = {"\t": "tab"}
+RARE_DELIMITERS = ("^", "~", "¦", "§", "\x1f", "\x01", "#", "$", "&", "@", "*", "!")
+"""Taken only where every row agrees; they are common in texts."""
+DELIMITER_TITLES = {"\t": "tab", "\x1f": "unit separator", "\x01": "Ctrl-A"}
+NO_DELIMITER = "\x1f"
+"""For a file with one column, where quotes still quote."""
 HEAD_CHARS = 64 * 2**10
 """Beginning of the file that the delimiter is chosen by."""
+EXCEL_HINT = re.compile(r'"?sep=(.)"?\r?\n')
+"""Excel's own first line, which names the delimiter and is no row."""
+SURE = 0.5
+"""Share of rows that must agree with the first one; below that it is text with a few commas in it."""
+NAME_WORDS = 4
+NAME_CHARS = 40
+ONE_COLUMN_NAMES = frozenset(
+    (
+        "text",
+        "texts",
+        "content",
+        "prompt",
+        "prompts",
+        "question",
+        "query",
+        "instruction",
+        "input",
+        "sentence",
+        "document",
+        "body",
+        "story",
+        "poem",
+        "article",
+        "messages",
+        "conversations",
+    )
+)
 
 
 def read_csv(raw: bytes, encoding: Encoding, limit: RowLimit, errors: RowErrors) -> Table:
     """Read a CSV with a header; quotes are doubled inside quoted values, as RFC 4180 has it.
 
-    Raises: WorkerError: no two columns, no sane header, a quote that never ends, or too many rows.
+    A file without columns is plain text: a row per line, or per paragraph where empty lines part them.
+    Raises: WorkerError: no sane header, a quote that never ends, or too many rows.
     """
     # Length is checked per value later: stopping inside a quoted value would take its rest for rows.
     csv.field_size_limit(max(len(raw), 2**17))
     with io.TextIOWrapper(io.BytesIO(raw), encoding.codec, newline="") as stream:
         head = stream.read(HEAD_CHARS)
-        delimiter = _delimiter(head, is_whole=not stream.read(1))
+        is_whole = not stream.read(1)
         stream.seek(0)
-        columns, records = _read_rows(
-            _numbered_rows(stream, delimiter, limit, errors), limit, errors
-        )
-    title = DELIMITER_TITLES.get(delimiter, f"'{delimiter}'")
-    return Table(f"CSV, delimiter {title}, {encoding.title}", columns, records)
-
-
-def _read_rows(
-    rows: Iterator[tuple[int, list[str]]], limit: RowLimit, errors: RowErrors
-) -> tuple[tuple[str, ...], tuple[Record, ...]]:
-    header_row, header = next(rows, (0, []))
-    if not header or errors.count:
-        raise bad_data(
-            "The first row cannot be read as column names. It should be like: prompt,completion"
-        )
-    columns = _column_names(header)
-    records = []
-    for number, values in rows:
-        limit.count()
-        if len(values) == len(columns):
-            records.append(Record(number, dict(zip(columns, values, strict=True))))
+        hint = EXCEL_HINT.match(head)
+        if hint:
+            stream.readline()
+            delimiter: str | None = hint[1]
         else:
-            found = "1 value" if len(values) == 1 else f"{len(values)} values"
-            errors.add(number, f"{found} where row {header_row} names {len(columns)} columns")
-    return columns, tuple(records)
+            delimiter = _delimiter(head, is_whole)
+        if delimiter is None:
+            return _read_text(stream, encoding, limit)
+        rows = _numbered_rows(stream, delimiter, limit, errors, first_line=2 if hint else 1)
+        columns, records = read_grid(rows, limit, errors)
+    if delimiter == NO_DELIMITER and len(columns) == 1:
+        return Table(f"one column, {encoding.title}", columns, records)
+    title = DELIMITER_TITLES.get(delimiter, f"'{delimiter}'")
+    return Table(f"CSV, delimiter {title}, {encoding.title}", columns, records, has_header=True)
 
 
 def _numbered_rows(
-    stream: Iterable[str], delimiter: str, limit: RowLimit, errors: RowErrors
+    stream: Iterable[str], delimiter: str, limit: RowLimit, errors: RowErrors, *, first_line: int
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (first line, values) of every row that is not blank."""
     reader = csv.reader(stream, delimiter=delimiter, strict=True, skipinitialspace=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + first_line
         try:
             values = next(reader)
         except StopIteration:
@@ -78,7 +92,7 @@ def _numbered_rows(
                     'that row ends. Close it with " or write a literal quote as "".'
                 ) from None
             limit.count()
-            errors.add(line, _quoting_reason(line, reader.line_num))
+            errors.add(line, _quoting_reason(line, reader.line_num + first_line - 1))
             continue
         if any(value and not value.isspace() for value in values):
             yield line, values
@@ -91,39 +105,70 @@ def _quoting_reason(first_line: int, last_line: int) -> str:
     return f'text follows a closing quote; inside a quoted value write " as ""{where}'
 
 
-def _delimiter(head: str, is_whole: bool) -> str:
-    """Choose the delimiter that cuts most rows into as many values as there are column names."""
-    best: str | None = None
-    best_score = (0.0, 0)
+# ---- which delimiter ------------------------------------------------------------------------------------------------
+
+
+def _delimiter(head: str, is_whole: bool) -> str | None:
+    """Choose the delimiter that cuts most rows into as many values as there are column names; None: it is plain text."""
+    best, best_score = None, (0.0, 0)
     for candidate in DELIMITERS:
-        reader = csv.reader(
-            io.StringIO(head, newline=""), delimiter=candidate, skipinitialspace=True
-        )
-        rows = [row for row in reader if any(row)]
-        if not is_whole and len(rows) > 1:
-            rows.pop()
-        width = len(rows[0]) if rows else 0
-        if width > 1:
-            score = (sum(len(row) == width for row in rows) / len(rows), width)
-            if score > best_score:
-                best, best_score = candidate, score
-    if best is None:
-        name = clipped(head.strip().split("\n")[0].strip())
-        raise bad_data(
-            f"Only one column was found ('{name}'). A CSV needs at least two, such as prompt,completion, separated by a "
-            "comma, semicolon, tab or |."
-        )
-    return best
+        score = _agreement(head, candidate, is_whole)
+        if score > best_score:
+            best, best_score = candidate, score
+    if best is not None and (best_score[0] >= SURE or _is_header(head, best)):
+        return best
+    for candidate in RARE_DELIMITERS:
+        share, width = _agreement(head, candidate, is_whole)
+        if share == 1 and width > 1 and _is_header(head, candidate):
+            return candidate
+    first = head.strip().split("\n")[0].strip().strip('"').casefold()
+    return NO_DELIMITER if first in ONE_COLUMN_NAMES else None
 
 
-def _column_names(header: list[str]) -> tuple[str, ...]:
-    names = [name.strip() or f"column {number}" for number, name in enumerate(header, start=1)]
-    if len(names) > MAX_COLUMNS:
-        raise bad_data(f"The file has {len(names):,} columns; at most {MAX_COLUMNS} are read.")
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise bad_data(
-            f"Two columns are called '{clipped(twice[0])}'. Give every column a name of its own."
-        )
-    refuse_odd_names(names)
-    return tuple(names)
+def _agreement(head: str, delimiter: str, is_whole: bool) -> tuple[float, int]:
+    """Return the share of rows that are as wide as the first one, and its width; (0, 0) where that is one column."""
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows = [row for row in reader if any(row)]
+    if not is_whole and len(rows) > 1:
+        rows.pop()
+    width = len(rows[0]) if rows else 0
+    if width < 2:
+        return (0.0, 0)
+    return (sum(len(row) == width for row in rows) / len(rows), width)
+
+
+def _is_header(head: str, delimiter: str) -> bool:
+    """Tell whether the first row could be names: a few words each, no two alike, none a number."""
+    first = next(csv.reader(io.StringIO(head.lstrip(), newline=""), delimiter=delimiter), [""])
+    return all(
+        len(name) <= NAME_CHARS
+        and len(name.split()) <= NAME_WORDS
+        and name[-1:] not in {".", "!", "?"}
+        for name in map(str.strip, first)
+    )
+
+
+# ---- plain text -----------------------------------------------------------------------------------------------------
+
+
+def _read_text(stream: Iterable[str], encoding: Encoding, limit: RowLimit) -> Table:
+    lines = [line.rstrip("\r\n") for line in stream]
+    parted = any(not line.strip() for line in _trimmed(lines))
+    records: list[Record] = []
+    block: list[str] = []
+    for number, line in enumerate([*lines, ""], start=1):
+        if line.strip():
+            block.append(line)
+        if block and (not parted or not line.strip()):
+            limit.count()
+            first = number - len(block) + (1 if line.strip() else 0)
+            records.append(Record(first, {"text": "\n".join(block)}))
+            block = []
+    per = "paragraph" if parted else "line"
+    return Table(f"plain text, a row per {per}, {encoding.title}", ("text",), tuple(records))
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    """Leave out blank lines at both ends."""
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    return lines[filled[0] : filled[-1] + 1] if filled else []

@@ -29,7 +29,7 @@ from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
-from agents.worker.rows import Row, prompt_ids, read_rows, stop_ids
+from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600
@@ -42,6 +42,7 @@ class Sitting:
     rows: list[Row]
     base: list[Answer]
     tuned: list[Answer]
+    references: list[str]
     generate_s: float
 
     def texts(self, answers: list[Answer]) -> list[str]:
@@ -81,7 +82,7 @@ def _sit(
     ends = stop_ids(base.tokenizer, base.model)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
     # A prompt that the model has no room for loses its beginning, for both models alike.
-    prompts = [prompt_ids(base.tokenizer, row.prompt)[-room:] for row in rows]
+    prompts = [asked_ids(base.tokenizer, row)[-room:] for row in rows]
     exam = Exam(prompts, ends, spec.recipe.max_new_tokens)
     began_s = time.monotonic()
     reporter.stage("answering with the base model", 2 * len(rows))
@@ -90,7 +91,8 @@ def _sit(
     tuned = _merged(base.model, adapter)
     reporter.stage("answering with the tuned model", 2 * len(rows))
     by_tuned = _answers(tuned, base.tokenizer, exam, reporter, len(rows))
-    return Sitting(rows, by_base, by_tuned, time.monotonic() - began_s)
+    references = [reference(base.tokenizer, row) for row in rows]
+    return Sitting(rows, by_base, by_tuned, references, time.monotonic() - began_s)
 
 
 def _answers(
@@ -128,7 +130,7 @@ def _merged(model: Any, adapter: Path) -> Any:
 
 
 def _judge(sitting: Sitting, spec: EvaluateSpec, began_s: float) -> EvaluateResult:
-    references = [row.completion for row in sitting.rows]
+    references = sitting.references
     said = [sitting.texts(sitting.base), sitting.texts(sitting.tuned)]
     estimates: dict[Metric, verdict.Estimate] = {}
     scores: dict[Metric, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
@@ -188,8 +190,8 @@ def _ranked(
     return [
         ScoredItem(
             row=sitting.rows[i].number,
-            prompt=sitting.rows[i].prompt[:SHOWN_CHARS],
-            reference=sitting.rows[i].completion[:SHOWN_CHARS],
+            prompt=prompt_text(sitting.rows[i])[:SHOWN_CHARS],
+            reference=sitting.references[i][:SHOWN_CHARS],
             base=sitting.base[i].text[:SHOWN_CHARS],
             tuned=sitting.tuned[i].text[:SHOWN_CHARS],
             base_score=float(base[i]),

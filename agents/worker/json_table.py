@@ -5,9 +5,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import cast
 
+from agents.worker.grid import read_grid
 from agents.worker.table import (
     MAX_COLUMNS,
+    Number,
     Record,
     RowErrors,
     RowLimit,
@@ -23,12 +27,21 @@ WHITESPACE = re.compile(r"[ \t\r\n]*")
 
 
 def read_json(raw: bytes, encoding: Encoding, limit: RowLimit, errors: RowErrors) -> Table:
-    """Read a list of objects, or an object that holds exactly one such list.
+    """Read a list of objects; or an object that holds exactly one such list, or a list per column; or objects in a row.
 
-    Raises: WorkerError: it is neither, the JSON breaks off somewhere, or there are too many rows.
+    A list of lists is a table whose first row holds the names.
+    Raises: WorkerError: it is none of these, the JSON breaks off somewhere, or there are too many rows.
     """
     elements = _list_elements(raw.decode(encoding.codec))
-    return _table(elements, f"JSON, {encoding.title}", limit, errors)
+    title = f"JSON, {encoding.title}"
+    first = next(elements, None)
+    if first is None:
+        return Table(title, (), ())
+    together = chain([first], elements)
+    if isinstance(first[1], list):
+        columns, records = read_grid(_lists(together, errors), limit, errors)
+        return Table(f"JSON, a list of lists, {encoding.title}", columns, records)
+    return _table(together, title, limit, errors)
 
 
 def read_jsonl(raw: bytes, encoding: Encoding, limit: RowLimit, errors: RowErrors) -> Table:
@@ -52,9 +65,8 @@ def _not_json(constant: str) -> Unusable:
     return Unusable(f"{constant} is not a value that JSON knows")
 
 
-# Numbers stay in the file's own spelling: an answer "3.10" must not become "3.1".
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_not_json, parse_float=str, parse_int=str
+    object_pairs_hook=_object, parse_constant=_not_json, parse_float=Number, parse_int=Number
 )
 
 
@@ -95,15 +107,11 @@ class _Cursor:
         )
 
     def elements(self) -> Iterator[object]:
-        """Yield the elements of the list that begins here, never holding more than one."""
+        """Yield the elements of the list that begins here, never holding more than one; a comma may follow the last."""
         self.take("[")
-        if self.take("]"):
-            return
-        while True:
+        while not self.take("]"):
             yield self.value()
-            if self.take("]"):
-                return
-            if not self.take(","):
+            if not self.take(",") and self.peek() != "]":
                 raise self.broken("expected ',' or ']' after a row")
 
     def end(self) -> None:
@@ -116,40 +124,77 @@ def _list_elements(text: str) -> Iterator[tuple[int, object]]:
     if cursor.peek() == "[":
         yield from enumerate(cursor.elements(), start=1)
     else:
-        yield from enumerate(_only_list(cursor), start=1)
+        yield from enumerate(_rows_of_object(cursor), start=1)
     cursor.end()
 
 
-def _only_list(cursor: _Cursor) -> list[object]:
-    """Return the one list of objects that an object holds, as in {"version": 1, "data": [{…}, …]}."""
-    lists: dict[str, list[object]] = {}
-    cursor.take("{")
-    while not cursor.take("}"):
-        key = cursor.value()
-        if not isinstance(key, str) or not cursor.take(":"):
-            raise cursor.broken("expected a key and ':'")
-        if cursor.peek() == "[":
-            elements = list(cursor.elements())
-            if any(isinstance(element, dict) for element in elements):
-                lists[key] = elements
-        else:
-            cursor.value()
-        if not cursor.take(",") and cursor.peek() != "}":
-            raise cursor.broken("expected ',' or '}'")
+def _rows_of_object(cursor: _Cursor) -> Iterator[object]:
+    """Yield the rows of {"version": 1, "data": [{…}, …]}, of {"prompt": […], "completion": […]}, or of {…} {…} {…}."""
+    first = cursor.value()
+    if cursor.peek() not in {"{", ","} or not isinstance(first, dict):
+        yield from _rows_inside(first)
+        return
+    yield first
+    while cursor.take(",") or cursor.peek():
+        yield cursor.value()
+
+
+def _rows_inside(value: object) -> Iterator[object]:
+    if isinstance(value, Unusable):
+        raise bad_data(
+            f"The JSON cannot be used: {value.reason}. Correct it, or export the rows anew."
+        )
+    values = cast("dict[str, object]", value)
+    columns = _columns_inside(values)
+    if columns:
+        for row in zip(*columns.values(), strict=True):
+            yield dict(zip(columns, row, strict=True))
+        return
+    lists = {
+        key: inner
+        for key, inner in values.items()
+        if isinstance(inner, list) and any(isinstance(one, dict) for one in inner)
+    }
     if len(lists) != 1:
         found = f"lists of objects under {listed(lists)}" if lists else "no list of objects"
         raise bad_data(
             f"The JSON is one object with {found}. Expected a list of objects such as "
             '[{"prompt": "…", "completion": "…"}, …], or an object that holds exactly one such list.'
         )
-    return next(iter(lists.values()))
+    yield from next(iter(lists.values()))
+
+
+def _columns_inside(values: dict[str, object]) -> dict[str, list[object]]:
+    """Return the columns of a table that was written column by column, as pandas does; empty where it was not."""
+    columns: dict[str, list[object]] = {}
+    keys: set[tuple[str, ...]] = set()
+    for name, column in values.items():
+        if isinstance(column, dict) and all(key.isdecimal() for key in column):
+            keys.add(tuple(column))
+            columns[name] = list(column.values())
+        elif isinstance(column, list) and not any(isinstance(one, dict) for one in column):
+            columns[name] = column
+        else:
+            return {}
+    same = len({len(column) for column in columns.values()}) == 1 and len(keys) <= 1
+    return columns if same and len(columns) > 1 else {}
+
+
+def _lists(
+    elements: Iterable[tuple[int, object]], errors: RowErrors
+) -> Iterator[tuple[int, list[object]]]:
+    for number, element in elements:
+        if isinstance(element, list):
+            yield number, ["" if value is None else value for value in element]
+        else:
+            errors.add(number, "not a list of values like the rows before it")
 
 
 def _line_elements(lines: Iterable[str], limit: RowLimit) -> Iterator[tuple[int, object]]:
     for number, line in enumerate(lines, start=1):
         text = line.strip()
-        if text:
-            yield number, _line_value(text)
+        if text and text not in {"[", "]"}:  # a list with an element per line
+            yield number, _line_value(text.removesuffix(","))
         else:
             limit.count_blank()
 

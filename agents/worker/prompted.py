@@ -13,7 +13,7 @@ from agents.recipe import Metric
 from agents.worker.answers import Exam, answer
 from agents.worker.base_model import LoadedBase
 from agents.worker.progress import Reporter
-from agents.worker.rows import Row, prompt_ids, stop_ids
+from agents.worker.rows import Pair, prompt_ids, stop_ids
 
 MOST_SHOTS = 6
 SHOT_TOKENS = 512
@@ -29,7 +29,7 @@ class Prompting:
 
     task: str
     labels: tuple[str, ...]
-    shots: tuple[Row, ...]
+    shots: tuple[Pair, ...]
 
     def text(self, prompt: str) -> str:
         """Return the whole prompt for one row."""
@@ -45,22 +45,22 @@ class Test:
     """Which rows are asked, with what before them, how they are scored, and until when."""
 
     prompting: Prompting
-    rows: Sequence[Row]
+    rows: Sequence[Pair]
     metric: Metric
     max_new_tokens: int
     deadline_s: float
     """On the monotonic clock; what is not asked by then is not asked."""
 
 
-def choose_shots(base: LoadedBase, train: Sequence[Row], room_tokens: int) -> tuple[Row, ...]:
+def choose_shots(base: LoadedBase, train: Sequence[Pair], room_tokens: int) -> tuple[Pair, ...]:
     """Return examples of middling length, of as many different answers as there is room for."""
     middle = median(len(row.prompt) for row in train)
     ordered = sorted(train, key=lambda row: (abs(len(row.prompt) - middle), row.number))
-    first_of_answer: dict[str, Row] = {}
+    first_of_answer: dict[str, Pair] = {}
     for row in ordered:
         first_of_answer.setdefault(row.completion, row)
     different = list(first_of_answer.values())
-    chosen: list[Row] = []
+    chosen: list[Pair] = []
     used = 0
     for row in [*different, *(row for row in ordered if row not in different)][: 4 * MOST_SHOTS]:
         tokens = len(base.tokenizer(f"{row.prompt}\n{row.completion}")["input_ids"])
@@ -71,7 +71,11 @@ def choose_shots(base: LoadedBase, train: Sequence[Row], room_tokens: int) -> tu
 
 
 def prompting_for(
-    base: LoadedBase, train: Sequence[Row], asked: Sequence[Row], task: str, labels: tuple[str, ...]
+    base: LoadedBase,
+    train: Sequence[Pair],
+    asked: Sequence[Pair],
+    task: str,
+    labels: tuple[str, ...],
 ) -> Prompting:
     """Return the best prompt that we know how to write for these rows and this model."""
     longest = max(len(prompt_ids(base.tokenizer, row.prompt)) for row in asked)

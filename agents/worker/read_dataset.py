@@ -5,12 +5,13 @@ Runs in a process of its own, so that whatever a file does to a parser, it does 
 
 import gc
 import hashlib
-import json
+import os
 import resource
 import signal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from types import FrameType
@@ -22,32 +23,44 @@ from agents.jobs import (
     IntakeSpec,
     JobOutcome,
     JobResult,
+    Progress,
+    Reading,
+    RowShape,
     read_spec,
-    write_atomically,
 )
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
+from agents.worker.likely import without_header
+from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
 from agents.worker.progress import Reporter
-from agents.worker.roles import Roles, RowProblem, find_roles
-from agents.worker.rows import Row
-from agents.worker.split_rows import Shares, Split, fold, split
+from agents.worker.roles import find_readings
+from agents.worker.split_rows import Groups, Shares, Split, fold, split
 from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
-from agents.worker.table import RowErrors, Table
+from agents.worker.table import RowErrors, RowLimit, Table, listed
 from agents.worker.upload_bytes import bad_data
+from agents.worker.values import RowProblem
 
 MOST_LABELS_SHOWN = 100
-SHOWN_CHARS = 400
+SAMPLES = 3
 CPU_GRACE_S = 5
 """After the CPU limit the process has this long to say so; then the kernel ends it."""
 
 
 @dataclass(frozen=True)
-class _Usable:
-    """Rows that are good one by one, and how they came about."""
+class _Prepared:
+    """The rows of an upload by one reading."""
 
-    rows: list[Row]
-    roles: Roles
-    reason: str
+    reading: Reading
+    columns: tuple[str, ...]
+    lines: list[Line]
+    errors: RowErrors
+    groups: Groups
+    sides: Split
+
+    @property
+    def duplicates(self) -> int:
+        """Return how many rows were folded into others."""
+        return len(self.lines) - sum(map(len, self.groups.values()))
 
 
 def run(folder: Path, spec: IntakeSpec) -> JobResult:
@@ -75,52 +88,54 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
     reporter = Reporter(folder)
     reporter.stage("reading the file")
     errors = RowErrors()
-    table = read_table(_bytes_of(folder, spec.upload), spec.max_rows, errors)
+    limit = RowLimit(spec.max_rows, tell=partial(_tell, reporter))
+    table = read_table(_bytes_of(folder, spec.upload), spec.max_unpacked_bytes, limit, errors)
     if not table.records:
         raise _no_rows(table, errors)
     reporter.stage("checking the rows")
-    usable = _usable_rows(table, spec, errors)
-    groups = fold(usable.rows, spec.seed)
-    kept = sum(map(len, groups.values()))
-    duplicates = len(usable.rows) - kept
-    if kept < spec.min_rows:
-        raise _too_few(kept, spec.min_rows, duplicates, errors)
-    reporter.stage("splitting into training and test rows")
-    shares = Shares(spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows)
-    sides = split(groups, shares)
-    if not (sides.train and sides.dev and sides.test):
-        raise bad_data(
-            f"The {kept} rows share only {len(groups)} different prompts, so none can be held out for a fair test. "
-            "Add rows with other prompts."
-        )
-    completions = [row.completion for row in usable.rows]
-    metric, metric_reason = suggest_metric(completions)
-    labels = Counter(completions).most_common()
+    readings = [_checked(spec.reading, table)] if spec.reading else find_readings(table, spec.task)
+    prepared, readings = _first_that_works(readings, table, spec, errors)
+    reporter.stage("writing training and test rows")
+    return _told(folder, table.format, prepared, readings)
+
+
+def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]) -> IntakeResult:
+    reading, sides, lines = prepared.reading, prepared.sides, prepared.lines
+    answers = [line.answered for line in lines]
+    metric, metric_reason = suggest_metric(answers, reading.shape)
+    labels = Counter(answers).most_common()
     return IntakeResult(
-        format=table.format,
-        columns=table.columns,
-        prompt_column=" + ".join(usable.roles.prompt_columns),
-        completion_column=usable.roles.completion_column,
-        roles_reason=usable.reason,
-        rows_read=len(usable.rows) + errors.count,
-        rows_usable=len(usable.rows),
-        duplicates=duplicates,
-        conflicts=sum(len(group) > 1 for group in groups.values()),
-        row_errors=errors.first(),
-        row_error_count=errors.count,
+        shape=reading.shape,
+        format=title,
+        columns=prepared.columns,
+        prompt_column=" + ".join(reading.prompt),
+        completion_column=" + ".join(reading.answer),
+        roles_reason=reading.reason,
+        rows_read=len(lines) + prepared.errors.count,
+        rows_usable=len(lines),
+        duplicates=prepared.duplicates,
+        conflicts=sum(len(group) > 1 for group in prepared.groups.values()),
+        row_errors=prepared.errors.first(),
+        row_error_count=prepared.errors.count,
         distinct_completions=len(labels),
-        prompt_chars_p95=percentile_95([len(row.prompt) for row in usable.rows]),
-        completion_chars_p95=percentile_95([len(text) for text in completions]),
-        completion_words_mean=fmean(len(text.split()) for text in completions),
+        prompt_chars_p95=percentile_95([len(line.asked) for line in lines]),
+        completion_chars_p95=percentile_95([len(text) for text in answers]),
+        completion_words_mean=fmean(len(text.split()) for text in answers),
         suggested_metric=metric,
         metric_reason=metric_reason,
-        labels=_shown_labels([label for label, _ in labels]),
-        samples=tuple((_cut(row.prompt), _cut(row.completion)) for row in sides.train[:3]),
+        labels=_shown_labels(reading, [label for label, _ in labels]),
+        samples=tuple(map(sample_of, sides.train[:SAMPLES])),
+        readings=tuple(readings) if len(readings) > 1 else (),
         train_rows=len(sides.train),
         dev_rows=len(sides.dev),
         test_rows=len(sides.test),
         **_write_sides(folder, sides),
     )
+
+
+def _tell(reporter: Reporter, rows: int, of: int) -> None:
+    reporter.steps = of
+    reporter.line(Progress(stage=reporter.stage_name, step=rows))
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -155,28 +170,81 @@ def _bytes_of(folder: Path, upload: FileRef) -> bytes:
     return raw
 
 
-def _usable_rows(table: Table, spec: IntakeSpec, errors: RowErrors) -> _Usable:
-    roles = find_roles(table.columns, table.records, spec.task)
-    rows = []
+def _checked(reading: Reading, table: Table) -> Reading:
+    """Return a reading that a person gave. Raises: WorkerError: it names a column that is not there."""
+    columns = table.columns if reading.header else without_header(table).columns
+    named = [*reading.prompt, *reading.answer, reading.rejected, reading.label, reading.reference]
+    named += [reading.system, reading.history, reading.tools]
+    missing = [name for name in named if name is not None and name not in columns]
+    if missing:
+        raise bad_data(f"There is no column {listed(missing)}. The file has {listed(columns)}.")
+    return reading
+
+
+def _first_that_works(
+    readings: list[Reading], table: Table, spec: IntakeSpec, errors: RowErrors
+) -> tuple[_Prepared, list[Reading]]:
+    """Prepare the rows by the likeliest reading that gives any; return what is left to choose from.
+
+    Raises: WorkerError: by none of them; the message is about the likeliest.
+    """
+    refused: list[WorkerError] = []
+    for place, reading in enumerate(readings):
+        try:
+            return _prepared(reading, table, spec, errors.copy()), readings[place:]
+        except WorkerError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def _prepared(reading: Reading, table: Table, spec: IntakeSpec, errors: RowErrors) -> _Prepared:
+    if not reading.header:
+        table = without_header(table)
+    lines = []
     for record in table.records:
         try:
-            prompt, completion = roles.pair(record)
+            line = line_of(reading, record)
         except RowProblem as problem:
             errors.add(record.row, str(problem))
             continue
-        longest = max(len(prompt), len(completion))
-        if longest > spec.max_field_chars:
+        if longest_chars(line) > spec.max_field_chars:
             errors.add(record.row, f"a text is longer than {spec.max_field_chars:,} characters")
         else:
-            rows.append(Row(prompt, completion, record.row))
-    task = spec.task.strip()
-    if not task or roles.asks_already or not are_labels([row.completion for row in rows]):
-        return _Usable(rows, roles, roles.reason)
-    asked = [Row(f"{task}\n\n{row.prompt}", row.completion, row.number) for row in rows]
+            lines.append(line)
+    reading, lines = _asking(reading, lines, spec.task.strip())
+    groups = fold(lines, spec.seed)
+    kept = sum(map(len, groups.values()))
+    if kept < spec.min_rows:
+        raise _too_few(kept, spec.min_rows, len(lines) - kept, errors)
+    shares = Shares(spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows)
+    sides = split(groups, shares)
+    if not (sides.train and sides.dev and sides.test):
+        raise bad_data(
+            f"The {kept} rows share only {len(groups)} different prompts, so none can be held out for a fair test. "
+            "Add rows with other prompts."
+        )
+    return _Prepared(reading, table.columns, lines, errors, groups, sides)
+
+
+def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:
+    """Put the task sentence before prompts that say nothing of what is wanted."""
+    if not task or reading.asks_already or reading.shape is not RowShape.PROMPT_COMPLETION:
+        return reading, lines
+    if not reading.as_json and not are_labels([line.answered for line in lines]):
+        return reading, lines
+    asked = [_asked(line, task) for line in lines]
+    what = "records" if reading.as_json else "labels"
     reason = (
-        f"{roles.reason} The answers are labels, so each prompt begins with your task sentence."
+        f"{reading.reason} The answers are {what}, so each prompt begins with your task sentence."
     )
-    return _Usable(asked, roles, reason)
+    return reading.model_copy(update={"reason": reason}), asked
+
+
+def _asked(line: Line, task: str) -> Line:
+    prompt = line.parts["prompt"]
+    if not isinstance(prompt, str):
+        return line
+    return Line(line.number, {**line.parts, "prompt": f"{task}\n\n{prompt}"})
 
 
 def _no_rows(table: Table, errors: RowErrors) -> WorkerError:
@@ -218,26 +286,31 @@ def _write_sides(folder: Path, sides: Split) -> dict[str, FileRef]:
         ("dev", sides.dev, 0o600),
         ("test", sides.test, 0o400),
     ):
-        lines = [_json_line(row) for row in rows]
-        content = ("\n".join(lines) + "\n").encode()
         path = Path("artifacts") / f"{side}.jsonl"
-        write_atomically(folder / path, content)
+        written[side] = _write_lines(folder, path, rows)
         (folder / path).chmod(mode)
-        digest = hashlib.sha256(content).hexdigest()
-        written[side] = FileRef(
-            path=str(path), sha256=digest, size_bytes=len(content), name=path.name
-        )
     return written
 
 
-def _json_line(row: Row) -> str:
-    # Strings one by one: `json.dumps` of a dict takes four times as long.
-    return f'{{"prompt": {json.dumps(row.prompt)}, "completion": {json.dumps(row.completion)}, "row": {row.number}}}'
+def _write_lines(folder: Path, path: Path, rows: Sequence[Line]) -> FileRef:
+    """Write line by line: at once, a large file would stand in memory three times more."""
+    digest, size_bytes = hashlib.sha256(), 0
+    temporary = folder / path.with_suffix(".tmp")
+    with temporary.open("wb") as stream:
+        for row in rows:
+            line = f"{row.as_json()}\n".encode()
+            digest.update(line)
+            size_bytes += len(line)
+            stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / path)
+    return FileRef(path=str(path), sha256=digest.hexdigest(), size_bytes=size_bytes, name=path.name)
 
 
-def _shown_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(_cut, labels)) if len(labels) <= MOST_LABELS_SHOWN else ()
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
+def _shown_labels(reading: Reading, labels: Sequence[str]) -> tuple[str, ...]:
+    if reading.shape is not RowShape.PROMPT_COMPLETION or len(labels) > MOST_LABELS_SHOWN:
+        return ()
+    return tuple(
+        label if len(label) <= SHOWN_CHARS else label[: SHOWN_CHARS - 1] + "…" for label in labels
+    )

@@ -1,348 +1,356 @@
-"""Which column is the question and which the answer: by name, then by what is in them, never by guessing.
+"""How the columns of an upload are to be read: by name, then by what is in them, then by asking; never by guessing alone.
 
-messages                 one exchange per row becomes prompt and completion
+The first rule that fits decides. Where it finds one reading, nobody is asked; where it finds several, the first is the
+default of the one question.
+
+preferences              two answers, one better than the other, with their prompt or with it in both
+conversations            lists of messages; judged, where a thumb up or down stands beside them
+judged answers           a usual pair and a thumb up or down
+judged steps             lists of steps and of labels
+prompts to check         a prompt and what its answer is checked against
 a usual pair of names    prompt/completion, question/answer, instruction (+ input)/output, …
-a text and one label     text/label, sentence/intent, … ; the task sentence decides between several
-exactly two columns      one of them known by name, or the one with fewer different values is the answer
+a text and labels        text/label, sentence/intent, …; several labels become one JSON object
+one column               a prompt without answers, or plain text
+two columns              one of them known by name, or the one with fewer different values is the answer
+anything else            asked, with what is likeliest as the default
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 
-from agents.worker.table import Record, Unusable, cannot_be_stored, clipped, listed
+from agents.jobs import Reading, RowShape
+from agents.worker.columns import ABOUT, Columns
+from agents.worker.conversations import conversation
+from agents.worker.likely import (
+    MOST_READINGS,
+    anything_else,
+    extracts,
+    fields_of,
+    single,
+    two_columns,
+)
+from agents.worker.role_names import (
+    CHECKS,
+    EXCHANGES,
+    HISTORY,
+    JUDGEMENTS,
+    LABELS,
+    LEADING,
+    PAIRS,
+    PREFERENCES,
+    PROMPTS,
+    SYSTEM,
+    TEXTS,
+    TOOLS,
+    TRAILING,
+)
+from agents.worker.table import Table, listed
 from agents.worker.upload_bytes import bad_data
+from agents.worker.values import RowProblem, looks_like_truth
 
-PAIRS = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("prompt", "answer"),
-    ("question", "answer"),
-    ("question", "response"),
-    ("instruction", "output"),
-    ("instruction", "response"),
-    ("instruction", "completion"),
-    ("input", "output"),
-    ("source", "target"),
-    ("user", "assistant"),
-    ("query", "response"),
-    ("mr", "ref"),
-    ("article", "summary"),
-    ("document", "summary"),
-)
-"""Names that belong together, the clearest first."""
-
-TEXTS = frozenset(
-    [
-        "text",
-        "sentence",
-        "utterance",
-        "message",
-        "review",
-        "query",
-        "question",
-        "input",
-        "document",
-        "article",
-        "ticket",
-        "request",
-        "comment",
-        "tweet",
-        "email",
-        "prompt",
-    ]
-)
-LABELS = frozenset(["label", "category", "intent", "class", "sentiment", "topic", "tag", "emotion"])
-ANSWERS = LABELS | frozenset(
-    [
-        "completion",
-        "answer",
-        "output",
-        "response",
-        "target",
-        "assistant",
-        "ref",
-        "reference",
-        "reply",
-        "summary",
-    ]
-)
-LEADING = {"question": ("context", "passage")}
-"""Columns that stand before the prompt where they are present."""
-TRAILING = {"instruction": ("input", "context")}
-"""Columns that stand after it."""
-EXCHANGES = frozenset(("messages", "conversations", "conversation", "dialog", "dialogue"))
-SPEAKERS = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
-NUMBERING = frozenset(("id", "idx", "index", "no", "nr", "number", "row", "unnamed: 0"))
-SAMPLE_RECORDS = 5000
-FEWER = 0.5
-"""Share of the other column's different values up to which a column has "fewer"."""
-
-WORD = re.compile(r"\w+")
 HOW_TO_NAME = (
     "Rename them to 'prompt' and 'completion' (others are ignored) and upload the file again."
 )
 
-
-class RowProblem(Exception):
-    """A row cannot become a prompt and a completion; the text says why."""
+Rule = Callable[[Columns], list[Reading]]
 
 
-@dataclass(frozen=True)
-class Roles:
-    """How a record becomes a prompt and a completion."""
+def find_readings(table: Table, task: str) -> list[Reading]:
+    """Return how the columns can be read, the likeliest first; more than one means that a person is to be asked.
 
-    prompt_columns: tuple[str, ...]
-    """Joined with a blank line where they are not empty; the one called `required` must not be."""
-    required: str
-    completion_column: str
-    reason: str
-    asks_already: bool = False
-    """The prompt column says itself what is wanted, so the task sentence need not."""
-    exchange: bool = False
-    """Both come out of one column with a list of messages."""
-
-    def pair(self, record: Record) -> tuple[str, str]:
-        """Return the stripped prompt and completion of a record.
-
-        Raises: RowProblem: one of them is empty, missing, no text, or text that cannot be stored.
-        """
-        if self.exchange:
-            return _exchange(record.values.get(self.completion_column))
-        parts = [
-            _as_text(name, record.values.get(name), name == self.required)
-            for name in self.prompt_columns
-        ]
-        completion = _as_text(
-            self.completion_column, record.values.get(self.completion_column), True
-        )
-        return "\n\n".join(filter(None, parts)), completion
-
-
-def find_roles(columns: Sequence[str], records: Sequence[Record], task: str) -> Roles:
-    """Find prompt and completion among the columns.
-
-    Raises: WorkerError: there is no answer or more than one; the message names the columns and says what to do.
+    Raises: WorkerError: no column holds text; the message names the columns and says what to do.
     """
-    sample = records[:: max(1, len(records) // SAMPLE_RECORDS)]
-    names = {name.strip().casefold(): name for name in columns}
-    _refuse_preferences(names, sample)
-    for key, name in names.items():
-        if key in EXCHANGES and any(isinstance(record.values.get(name), list) for record in sample):
-            return _exchange_roles(name, columns, sample)
-    if len(columns) < 2:
-        raise bad_data(
-            f"There is only one column, {listed(columns)}. A row needs a prompt and a completion: two columns."
-        )
-    found = _usual_pair(names) or _text_and_label(names, task) or _one_of_two(columns, sample)
-    if found is None:
-        raise bad_data(
-            f"It is unclear which columns hold prompts and which completions. Found: {listed(columns)}. {HOW_TO_NAME}"
-        )
-    return _with_ignored(found, columns)
-
-
-# ---- the rules ------------------------------------------------------------------------------------------------------
-
-
-def _usual_pair(names: dict[str, str]) -> Roles | None:
-    for prompt, completion in PAIRS:
-        if prompt in names and completion in names:
-            before = [names[key] for key in LEADING.get(prompt, ()) if key in names]
-            after = [names[key] for key in TRAILING.get(prompt, ()) if key in names]
-            reason = f"'{names[prompt]}' and '{names[completion]}' are usual names for a prompt and its completion."
-            if before or after:
-                reason += f" {listed(before + after)} is added to the prompt where it is not empty."
-            return Roles(
-                prompt_columns=(*before, names[prompt], *after),
-                required=names[prompt],
-                completion_column=names[completion],
-                reason=reason,
-                asks_already=prompt in {"prompt", "instruction", "user"},
-            )
-    return None
-
-
-def _text_and_label(names: dict[str, str], task: str) -> Roles | None:
-    texts, labels = [key for key in names if key in TEXTS], [key for key in names if key in LABELS]
-    if not texts or not labels:
-        return None
-    words = set(WORD.findall(task.casefold()))
-    text, label = _only(texts, words), _only(labels, words)
-    if text is None or label is None:
-        unclear = texts if text is None else labels
-        raise bad_data(
-            f"It is unclear which columns to use: {listed(names[key] for key in unclear)} could each be the "
-            f"{'prompt' if text is None else 'completion'}. Name the one you mean in the task sentence, or rename the "
-            "columns to 'prompt' and 'completion', and upload the file again."
-        )
-    reason = f"'{names[text]}' and '{names[label]}' are usual names for a text and its label."
-    if len(texts) > 1 or len(labels) > 1:
-        reason += " The task sentence decided between several such columns."
-    return _single(names[text], names[label], reason, asks_already=text == "prompt")
-
-
-def _only(keys: list[str], words: set[str]) -> str | None:
-    """Return the only key, or the only one that the task sentence mentions."""
-    if len(keys) > 1:
-        keys = [key for key in keys if key in words]
-    return keys[0] if len(keys) == 1 else None
-
-
-def _one_of_two(columns: Sequence[str], sample: Sequence[Record]) -> Roles | None:
-    values = {name: [_plain(record.values.get(name)) for record in sample] for name in columns}
-    candidates = [name for name in columns if _can_be_text(name, values[name])]
-    if len(candidates) != 2:
-        return None
-    known = _one_by_name(candidates)
-    if known is not None:
-        return known
-    first, second = candidates
-    _refuse_missing_header(columns, values)
-    distinct = {name: len(set(values[name])) for name in candidates}
-    if distinct[first] <= FEWER * distinct[second]:
-        prompt, completion = second, first
-    else:
-        prompt, completion = first, second
-    if distinct[completion] <= FEWER * distinct[prompt]:
-        why = f"has fewer different values ({distinct[completion]} against {distinct[prompt]})"
-    else:
-        why = "comes last"
-    reason = f"Of the two text columns {listed(candidates)}, '{completion}' {why}, so it is taken for the answer."
-    return _single(prompt, completion, reason)
-
-
-def _one_by_name(candidates: list[str]) -> Roles | None:
-    texts = [name for name in candidates if name.strip().casefold() in TEXTS]
-    answers = [name for name in candidates if name.strip().casefold() in ANSWERS]
-    if len(texts) + len(answers) != 1:
-        return None
-    known = (texts or answers)[0]
-    other = next(name for name in candidates if name != known)
-    prompt, completion = (known, other) if texts else (other, known)
-    role = "prompt" if texts else "completion"
-    reason = f"'{known}' is a usual name for a {role}, and '{other}' is the only other text column."
-    return _single(
-        prompt,
-        completion,
-        reason,
-        asks_already=prompt.strip().casefold() in {"prompt", "instruction"},
+    seen = Columns(table.columns, table.records, task, table.has_header)
+    for rule in RULES:
+        found = rule(seen)
+        if found:
+            return [_with_ignored(reading, seen.names) for reading in found[:MOST_READINGS]]
+    raise bad_data(
+        f"It is unclear which columns hold prompts and which completions. Found: {listed(table.columns)}. {HOW_TO_NAME}"
     )
 
 
-def _single(prompt: str, completion: str, reason: str, *, asks_already: bool = False) -> Roles:
-    return Roles((prompt,), prompt, completion, reason, asks_already=asks_already)
+# ---- methods other than imitation -----------------------------------------------------------------------------------
 
 
-def _with_ignored(roles: Roles, columns: Sequence[str]) -> Roles:
-    used = {*roles.prompt_columns, roles.completion_column}
+def _preference(seen: Columns) -> list[Reading]:
+    for good, bad in PREFERENCES:
+        if good not in seen.by_key or bad not in seen.by_key:
+            continue
+        chosen, rejected = seen.by_key[good], seen.by_key[bad]
+        prompt = _asking(seen, besides=(chosen, rejected))
+        reason = f"'{chosen}' and '{rejected}' are a better and a worse answer"
+        reason += f" to '{prompt[0]}'." if prompt else ", and what both begin with is their prompt."
+        reading = Reading(
+            shape=RowShape.PREFERENCE,
+            prompt=prompt,
+            required=prompt[0] if prompt else None,
+            answer=(chosen,),
+            rejected=rejected,
+            asks_already=True,
+            reason=reason,
+        )
+        return [_with_company(reading, seen)]
+    return []
+
+
+def _asking(seen: Columns, besides: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a prompt, or nothing where no column is called so."""
+    talk = seen.first(EXCHANGES)
+    if talk is not None and talk not in besides and seen.mostly_conversations(talk):
+        return (talk,)
+    name = seen.first(PROMPTS)
+    if name is None or name in besides:
+        return ()
+    key = name.strip().casefold()
+    after = [seen.by_key[more] for more in TRAILING.get(key, ()) if more in seen.by_key]
+    return (name, *(one for one in after if one not in besides))
+
+
+def _conversation(seen: Columns) -> list[Reading]:
+    name = seen.first(EXCHANGES)
+    if name is None or not seen.mostly_conversations(name):
+        return []
+    judged = _judgement(seen)
+    shared = {"prompt": (name,), "answer": (name,), "asks_already": True}
+    if judged is not None:
+        reason = f"Each list in '{name}' is a conversation, and '{judged}' says whether its last answer is good."
+        reading = Reading(shape=RowShape.UNPAIRED, label=judged, reason=reason, **shared)
+    elif _ends_open(seen, name):
+        reason = f"The conversations in '{name}' end with a message of the user: prompts without answers."
+        reading = Reading(
+            shape=RowShape.PROMPT_ONLY,
+            prompt=(name,),
+            reference=seen.first((*CHECKS, "reference", "answer")),
+            asks_already=True,
+            reason=reason,
+        )
+    else:
+        reason = (
+            f"Each list in '{name}' is a conversation: its last answer is the completion, what stands before it the "
+            "prompt, and earlier answers in it are learnt too."
+        )
+        reading = Reading(shape=RowShape.PROMPT_COMPLETION, reason=reason, **shared)
+    return [_with_company(reading, seen)]
+
+
+def _ends_open(seen: Columns, name: str) -> bool:
+    ends: list[bool] = []
+    for value in seen.values(name)[:200]:
+        try:
+            ends.append(conversation(name, value)[-1]["role"] == "user")
+        except (RowProblem, IndexError):
+            continue
+    return sum(ends) * 2 > len(ends)
+
+
+def _judgement(seen: Columns) -> str | None:
+    return next(
+        (
+            seen.by_key[key]
+            for key in JUDGEMENTS
+            if key in seen.by_key and looks_like_truth(seen.values(seen.by_key[key]))
+        ),
+        None,
+    )
+
+
+def _judged(seen: Columns) -> list[Reading]:
+    judged, pairs = _judgement(seen), _pairs(seen)
+    if judged is None or not pairs:
+        return []
+    reason = f"{pairs[0].reason} '{judged}' says whether the answer is good."
+    return [
+        pairs[0].model_copy(update={"shape": RowShape.UNPAIRED, "label": judged, "reason": reason})
+    ]
+
+
+def _steps(seen: Columns) -> list[Reading]:
+    steps, labels = (
+        seen.first(("completions", "steps")),
+        seen.first(("labels", "step_labels", "ratings")),
+    )
+    prompt = seen.first(PROMPTS)
+    if steps is None or labels is None or prompt is None or not seen.mostly_nested(steps):
+        return []
+    return [
+        Reading(
+            shape=RowShape.STEPWISE,
+            prompt=(prompt,),
+            answer=(steps,),
+            label=labels,
+            asks_already=True,
+            reason=f"'{steps}' holds the steps that answer '{prompt}', and '{labels}' says which are right.",
+        )
+    ]
+
+
+def _checked(seen: Columns) -> list[Reading]:
+    prompt, check = seen.first(PROMPTS), seen.first(CHECKS)
+    if prompt is None:
+        return []
+    if check is not None and not any(_usual(seen)):
+        return [
+            _with_company(
+                Reading(
+                    shape=RowShape.PROMPT_ONLY,
+                    prompt=(prompt,),
+                    reference=check,
+                    asks_already=True,
+                    reason=f"'{prompt}' is a prompt, and '{check}' is what answers to it are checked against.",
+                ),
+                seen,
+            )
+        ]
+    reference = seen.first(("reference",))
+    if reference is None or any(_usual(seen)):
+        return []
+    learnt = Reading(
+        shape=RowShape.PROMPT_COMPLETION,
+        prompt=(prompt,),
+        answer=(reference,),
+        asks_already=True,
+        reason=f"'{reference}' is taken for the right answer to '{prompt}', to be learnt.",
+    )
+    reason = f"'{reference}' is only what answers to '{prompt}' are checked against."
+    update = {"shape": RowShape.PROMPT_ONLY, "answer": (), "reference": reference, "reason": reason}
+    return [learnt, learnt.model_copy(update=update)]
+
+
+# ---- imitation ------------------------------------------------------------------------------------------------------
+
+
+def _usual(seen: Columns) -> list[tuple[str, str]]:
+    return [(p, c) for p, c in PAIRS if p in seen.by_key and c in seen.by_key]
+
+
+def _pairs(seen: Columns) -> list[Reading]:
+    """Return the usual pairs of names with different answers, the clearest first."""
+    found: dict[str, Reading] = {}
+    for prompt, completion in _usual(seen):
+        if completion not in found:
+            found[completion] = _pair(seen, prompt, completion)
+    first = next(iter(found.values()), None)
+    return (
+        [r for r in found.values() if r is first or r.answer[0] not in first.prompt]
+        if first
+        else []
+    )
+
+
+def _pair(seen: Columns, prompt: str, completion: str) -> Reading:
+    names = seen.by_key
+    before = [names[key] for key in LEADING.get(prompt, ()) if key in names]
+    after = [names[key] for key in TRAILING.get(prompt, ()) if key in names and key != completion]
+    reason = f"'{names[prompt]}' and '{names[completion]}' are usual names for a prompt and its completion."
+    if before or after:
+        reason += f" {listed(before + after)} is added to the prompt where it is not empty."
+    nested = _holds_records(seen, names[completion])
+    return _with_company(
+        Reading(
+            shape=RowShape.PROMPT_COMPLETION,
+            prompt=(*before, names[prompt], *after),
+            required=names[prompt],
+            answer=(names[completion],),
+            as_json=nested,
+            asks_already=prompt in {"prompt", "instruction", "user"},
+            reason=reason,
+        ),
+        seen,
+    )
+
+
+def _holds_records(seen: Columns, name: str) -> bool:
+    """Tell whether a column holds lists or objects that are neither messages nor several right answers."""
+    listed_answers = any(isinstance(v, dict) and "answer_start" in v for v in seen.values(name))
+    return seen.mostly_nested(name) and not seen.mostly_conversations(name) and not listed_answers
+
+
+def _with_company(reading: Reading, seen: Columns) -> Reading:
+    """Add the columns that stand beside a prompt: system message, earlier exchanges, tools."""
+    beside = {
+        "system": seen.first(SYSTEM),
+        "history": seen.first(HISTORY),
+        "tools": seen.first(TOOLS),
+    }
+    beside = {
+        role: name
+        for role, name in beside.items()
+        if name not in {*reading.prompt, *reading.answer}
+    }
+    named = [f"'{name}'" for name in beside.values() if name is not None]
+    if not named:
+        return reading
+    reason = f"{reading.reason} {' and '.join(named)} {'go' if len(named) > 1 else 'goes'} along where not empty."
+    return reading.model_copy(update={**beside, "reason": reason})
+
+
+def _text_and_labels(seen: Columns) -> list[Reading]:
+    texts = [seen.by_key[key] for key in seen.by_key if key in TEXTS]
+    labels = [seen.by_key[key] for key in seen.by_key if key in LABELS]
+    if not texts or not labels:
+        return []
+    wanted_texts, wanted = seen.mentioned(texts), seen.mentioned(labels)
+    decided = " The task sentence decided between several such columns."
+    reason = (
+        f"{listed(texts[:1])} and {listed(labels[:1])} are usual names for a text and its label."
+    )
+    if len(labels) > 1 and len(wanted) != 1 and len(texts) == 1:
+        return fields_of(texts[0], labels, sure=len(wanted) > 1 or extracts(seen))
+    if len(texts) == 1 or len(wanted_texts) == 1:
+        text = (wanted_texts or texts)[0]
+        label = (wanted or labels)[0]
+        reason = f"'{text}' and '{label}' are usual names for a text and its label."
+        several = len(texts) > 1 or len(labels) > 1
+        return [single(text, label, reason + (decided if several else ""))]
+    label = (wanted or labels)[0]
+    joined = Reading(
+        shape=RowShape.PROMPT_COMPLETION,
+        prompt=tuple(texts),
+        required=texts[0],
+        answer=(label,),
+        reason=f"{listed(texts)} could each be the prompt, so they are put together; '{label}' is a usual name for a label.",
+    )
+    alone = [single(text, label, f"'{text}' alone is the prompt.") for text in texts]
+    return [joined, *alone]
+
+
+def _one_column(seen: Columns) -> list[Reading]:
+    usable = [name for name in seen.usable() if name.strip().casefold() not in ABOUT]
+    names = usable or (list(seen.names) if len(seen.names) == 1 else [])
+    if len(names) != 1 or (
+        len(seen.names) > 1 and names[0].strip().casefold() not in {*TEXTS, *PROMPTS, "content"}
+    ):
+        return []
+    name = names[0]
+    if name.strip().casefold() in PROMPTS and name.strip().casefold() != "text":
+        reason = f"'{name}' holds prompts, and no column holds their answers."
+        return [
+            Reading(shape=RowShape.PROMPT_ONLY, prompt=(name,), asks_already=True, reason=reason)
+        ]
+    reason = f"'{name}' is the only column with text: it is learnt as it stands."
+    return [Reading(shape=RowShape.TEXT, answer=(name,), asks_already=True, reason=reason)]
+
+
+def _with_ignored(reading: Reading, columns: Sequence[str]) -> Reading:
+    if not reading.header:
+        return reading
+    used = {*reading.prompt, *reading.answer, reading.rejected, reading.label, reading.reference}
+    used |= {reading.system, reading.history, reading.tools}
     ignored = [name for name in columns if name not in used]
     if not ignored:
-        return roles
-    return replace(roles, reason=f"{roles.reason} Ignored: {listed(ignored)}.")
+        return reading
+    return reading.model_copy(update={"reason": f"{reading.reason} Ignored: {listed(ignored)}."})
 
 
-def _can_be_text(name: str, values: list[str]) -> bool:
-    filled = [value for value in values if value]
-    key = name.strip().casefold()
-    numbering = key in NUMBERING or (key.startswith("column ") and all(map(str.isdecimal, filled)))
-    return len(filled) * 2 >= len(values) and len(set(filled)) > 1 and not numbering
-
-
-def _refuse_missing_header(columns: Sequence[str], values: dict[str, list[str]]) -> None:
-    if any(name in values[name] for name in columns):
-        raise bad_data(
-            f"The first row ({listed(columns)}) looks like data, not like column names. Put a first row such as "
-            "prompt,completion above it."
-        )
-
-
-# ---- data for other methods -----------------------------------------------------------------------------------------
-
-
-def _refuse_preferences(names: dict[str, str], sample: Sequence[Record]) -> None:
-    if {"chosen", "rejected"} <= names.keys():
-        raise bad_data(
-            "These are preference pairs ('chosen' and 'rejected'). Supervised fine-tuning needs one right answer per "
-            "row: keep the chosen ones, in columns 'prompt' and 'completion'."
-        )
-    judged = "label" in names and (
-        {"prompt", "completion"} <= names.keys() or EXCHANGES & names.keys()
-    )
-    if judged and all(
-        _plain(record.values.get(names["label"])).casefold() in {"true", "false"}
-        for record in sample
-    ):
-        raise bad_data(
-            "These are judged answers (a 'label' of true or false beside each). Supervised fine-tuning would learn the "
-            "bad ones too: keep the rows with true, and remove the column 'label'."
-        )
-
-
-# ---- messages -------------------------------------------------------------------------------------------------------
-
-
-def _exchange_roles(name: str, columns: Sequence[str], sample: Sequence[Record]) -> Roles:
-    longer = sum(_turns(record.values.get(name)) > 1 for record in sample)
-    if longer * 2 > len(sample):
-        raise bad_data(
-            f"The conversations in '{name}' have several turns. For now each row must be one exchange: a message of the "
-            "user and the answer of the assistant, with a system message before them at most."
-        )
-    reason = f"Each list in '{name}' is one exchange: the user's message is the prompt, the assistant's the completion."
-    return _with_ignored(
-        Roles((name,), name, name, reason, asks_already=True, exchange=True), columns
-    )
-
-
-def _turns(messages: object) -> int:
-    if not isinstance(messages, list):
-        return 0
-    return sum(_speaker(message) == "assistant" for message in messages)
-
-
-def _speaker(message: object) -> str:
-    if not isinstance(message, dict):
-        return ""
-    name = str(message.get("role", message.get("from", ""))).casefold()
-    return SPEAKERS.get(name, name)
-
-
-def _exchange(messages: object) -> tuple[str, str]:
-    if not isinstance(messages, list):
-        raise RowProblem("the conversation is not a list of messages")
-    speakers = [_speaker(message) for message in messages]
-    if speakers not in (["user", "assistant"], ["system", "user", "assistant"]):
-        raise RowProblem(
-            "the conversation is not one message of the user and one answer of the assistant"
-        )
-    texts = [_as_text("message", m.get("content", m.get("value")), True) for m in messages]
-    return "\n\n".join(texts[:-1]), texts[-1]
-
-
-# ---- values ---------------------------------------------------------------------------------------------------------
-
-
-def _as_text(name: str, value: object, needed: bool) -> str:
-    text = value.strip() if isinstance(value, str) else _not_a_string(name, value)
-    if not text and needed:
-        raise RowProblem(f"'{clipped(name)}' is empty")
-    if cannot_be_stored(text):
-        raise RowProblem(f"'{clipped(name)}' holds a NUL or half a character")
-    return text
-
-
-def _not_a_string(name: str, value: object) -> str:
-    if isinstance(value, Unusable):
-        raise RowProblem(value.reason)
-    if isinstance(value, list | dict):
-        raise RowProblem(
-            f"'{clipped(name)}' is a {'list' if isinstance(value, list) else 'nested object'}, not text"
-        )
-    return _plain(value)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.strip() if isinstance(value, str) else ""
+RULES: tuple[Rule, ...] = (
+    _preference,
+    _conversation,
+    _judged,
+    _steps,
+    _checked,
+    _pairs,
+    _text_and_labels,
+    _one_column,
+    two_columns,
+    anything_else,
+)

@@ -30,7 +30,7 @@ from agents.worker import base_model, prompted
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
-from agents.worker.rows import Row, prompt_ids, read_rows
+from agents.worker.rows import Pair, pairs, prompt_ids, read_rows
 
 ROUNDS = (0.25, 0.5, 1.0)
 """Shares of the dev rows."""
@@ -61,7 +61,8 @@ def run(folder: Path, spec: SelectSpec) -> JobResult:
     began_s = time.monotonic()
     reporter = Reporter(folder)
     reporter.stage("comparing models", len(ROUNDS))
-    train, dev = read_rows(spec.train, folder), read_rows(spec.dev, folder)[: spec.max_rows]
+    train = pairs(read_rows(spec.train, folder))
+    dev = pairs(read_rows(spec.dev, folder)[: spec.max_rows])
     if not dev or not train:
         raise WorkerError(
             "too_few_rows", "There are no rows to compare models on.", for_person=True
@@ -97,7 +98,9 @@ def _alive(runners: list[_Runner]) -> list[_Runner]:
     return [runner for runner in runners if runner.out is None]
 
 
-def _score(runner: _Runner, rows: Sequence[Row], train: Sequence[Row], reporter: Reporter) -> None:
+def _score(
+    runner: _Runner, rows: Sequence[Pair], train: Sequence[Pair], reporter: Reporter
+) -> None:
     """Add the bits of the rows that were not scored yet; a model that cannot be used is out."""
     try:
         base = base_model.load(base_model.resolve(runner.ref, reporter))
@@ -123,7 +126,7 @@ def _score(runner: _Runner, rows: Sequence[Row], train: Sequence[Row], reporter:
     _forget(base)
 
 
-def answer_bits(base: LoadedBase, row: Row) -> float:
+def answer_bits(base: LoadedBase, row: Pair) -> float:
     """Return how many bits a model needs for the reference answer of a row, the prompt given."""
     answer = _answer_ids(base, row)
     prompt = prompt_ids(base.tokenizer, row.prompt)
@@ -138,7 +141,7 @@ def answer_bits(base: LoadedBase, row: Row) -> float:
     return float(loss) / math.log(2)
 
 
-def _halve(runners: list[_Runner], dev: list[Row]) -> None:
+def _halve(runners: list[_Runner], dev: list[Pair]) -> None:
     alive = _alive(runners)
     ordered = sorted(alive, key=lambda runner: _bits_per_byte(runner.bits, dev))
     best = ordered[0]
@@ -150,7 +153,7 @@ def _halve(runners: list[_Runner], dev: list[Row]) -> None:
             )
 
 
-def difference(bits: list[float], best: list[float], dev: Sequence[Row]) -> tuple[float, float]:
+def difference(bits: list[float], best: list[float], dev: Sequence[Pair]) -> tuple[float, float]:
     """Return by how many bits per byte a model is behind another on the same rows, and the standard error of that."""
     n = min(len(bits), len(best))
     size_bytes = fmean(_size(row) for row in dev[:n])
@@ -160,8 +163,8 @@ def difference(bits: list[float], best: list[float], dev: Sequence[Row]) -> tupl
 
 def _few_shot(
     runners: list[_Runner],
-    train: Sequence[Row],
-    dev: Sequence[Row],
+    train: Sequence[Pair],
+    dev: Sequence[Pair],
     spec: SelectSpec,
     deadline_s: float,
     reporter: Reporter,
@@ -185,7 +188,7 @@ def _few_shot(
         _forget(base)
 
 
-def _choose(finalists: list[_Runner], rows: list[Row]) -> tuple[_Runner, str]:
+def _choose(finalists: list[_Runner], rows: list[Pair]) -> tuple[_Runner, str]:
     """Return the smallest model that is within one standard error of the best, by bits and by the few-shot score."""
     best = min(finalists, key=lambda runner: _bits_per_byte(runner.bits, rows))
     near = [runner for runner in finalists if _is_near(runner, best, rows)]
@@ -203,7 +206,7 @@ def _choose(finalists: list[_Runner], rows: list[Row]) -> tuple[_Runner, str]:
     )
 
 
-def _is_near(runner: _Runner, best: _Runner, rows: list[Row]) -> bool:
+def _is_near(runner: _Runner, best: _Runner, rows: list[Pair]) -> bool:
     if runner is best:
         return True
     worse, error = difference(runner.bits, best.bits, rows)
@@ -216,7 +219,7 @@ def _is_near(runner: _Runner, best: _Runner, rows: list[Row]) -> bool:
     return runner.prompted.score >= best.prompted.score - room
 
 
-def _candidate(runner: _Runner, dev: list[Row]) -> Candidate:
+def _candidate(runner: _Runner, dev: list[Pair]) -> Candidate:
     return Candidate(
         name=runner.ref.name,
         parameters=runner.parameters,
@@ -227,15 +230,15 @@ def _candidate(runner: _Runner, dev: list[Row]) -> Candidate:
     )
 
 
-def _bits_per_byte(bits: list[float], dev: Sequence[Row]) -> float:
+def _bits_per_byte(bits: list[float], dev: Sequence[Pair]) -> float:
     return sum(bits) / sum(_size(row) for row in dev[: len(bits)])
 
 
-def _size(row: Row) -> int:
+def _size(row: Pair) -> int:
     return max(1, len(row.completion.encode()))
 
 
-def _answer_ids(base: LoadedBase, row: Row) -> Any:
+def _answer_ids(base: LoadedBase, row: Pair) -> Any:
     ids = base.tokenizer(row.completion or " ", add_special_tokens=False)["input_ids"]
     return torch.tensor(ids, dtype=torch.long)
 

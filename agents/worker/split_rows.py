@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
 
-from agents.worker.rows import Row
+from agents.worker.lines import Line
 
 LEAST_TEST_ROWS = 20
 ENOUGH_ROWS = 100
@@ -28,16 +28,16 @@ class Shares:
 class Split:
     """Three sides; no normalised prompt is on two of them. Each is in random order."""
 
-    train: list[Row]
-    dev: list[Row]
-    test: list[Row]
+    train: list[Line]
+    dev: list[Line]
+    test: list[Line]
 
 
-Groups = dict[int, dict[int, Row]]
+Groups = dict[int, dict[int, Line]]
 """Rows by hash of the normalised prompt, then of the normalised completion: what is left when duplicates are folded."""
 
 
-def fold(rows: Iterable[Row], seed: int) -> Groups:
+def fold(rows: Iterable[Line], seed: int) -> Groups:
     """Group rows by prompt and keep the first of each exact duplicate (up to case, width and white space).
 
     The hashes depend on the seed, so that their order is a shuffle.
@@ -45,8 +45,8 @@ def fold(rows: Iterable[Row], seed: int) -> Groups:
     key = seed.to_bytes(8, "big")
     groups: Groups = defaultdict(dict)
     for row in rows:
-        groups[_hash(row.prompt, key, b"prompt")].setdefault(
-            _hash(row.completion, key, b"answer"), row
+        groups[_hash(row.asked, key, b"prompt")].setdefault(
+            _hash(row.answered, key, b"answer"), row
         )
     return dict(groups)
 
@@ -84,7 +84,7 @@ def _take(order: list[int], groups: Groups, wanted: int) -> tuple[list[int], lis
     return taken, left
 
 
-def _shuffled(prompts: list[int], groups: Groups) -> list[Row]:
+def _shuffled(prompts: list[int], groups: Groups) -> list[Line]:
     """Return the rows so that a beginning of any length is a fair sample: rows of one prompt do not stand together."""
     rows = [(prompt ^ key, row) for prompt in prompts for key, row in groups[prompt].items()]
     return [row for _, row in sorted(rows, key=itemgetter(0))]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
+from agents.jobs import RowShape
 from agents.recipe import Metric
 
 MOST_LABELS = 200
@@ -28,8 +29,13 @@ def are_labels(completions: Sequence[str]) -> bool:
     )
 
 
-def suggest_metric(completions: Sequence[str]) -> tuple[Metric, str]:
+def suggest_metric(completions: Sequence[str], shape: RowShape) -> tuple[Metric, str]:
     """Return the metric to judge by and one sentence that says why."""
+    if shape is RowShape.TEXT:
+        return (
+            Metric.CHRF,
+            "The texts are learnt as they stand: how a text goes on after its first half is compared by character groups.",
+        )
     if are_labels(completions):
         distinct = len(set(completions))
         return Metric.EXACT_MATCH, f"The answers are {distinct} labels: right or wrong."

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from agents.jobs import RowError
@@ -13,7 +13,15 @@ MAX_NAME_CHARS = 200
 MAX_SHOWN_ERRORS = 20
 MAX_BLANK_ROWS = 2_000_000
 """A spreadsheet may export a million of them; more only cost time."""
+TOLD_ROWS = 20_000
+"""Rows between two signs of life."""
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Number(str):
+    """A number in the file's own spelling: an answer "3.10" must not become "3.1"."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class Record:
     row: int
     """As in `RowError.row`."""
     values: dict[str, object]
-    """By column. Text of a CSV and numbers of a JSON are strings in the file's own spelling."""
+    """By column. Text of a CSV is a string, a number of a JSON a `Number`; lists and objects keep their form."""
 
 
 @dataclass
@@ -44,6 +52,10 @@ class RowErrors:
         if reason in self.reasons or len(self.reasons) < MAX_SHOWN_ERRORS:
             self.reasons[reason] += 1
 
+    def copy(self) -> "RowErrors":
+        """Return the same errors, to be added to apart."""
+        return RowErrors(self.count, self.reasons.copy(), list(self._kept))
+
     def first(self) -> tuple[RowError, ...]:
         """Return the errors of the topmost rows, in order."""
         return tuple(sorted(self._kept, key=lambda error: error.row)[:MAX_SHOWN_ERRORS])
@@ -57,6 +69,8 @@ class Table:
     """For people: "CSV, delimiter ',', UTF-8"."""
     columns: tuple[str, ...]
     records: tuple[Record, ...]
+    has_header: bool = False
+    """The names stood in a row of the file, which may have been a row of data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +87,15 @@ class RowLimit:
     max_rows: int
     rows: int = 0
     blank_rows: int = 0
+    tell: Callable[[int, int], None] = field(default=lambda _rows, _of: None)
+    """Called with the rows so far, and with how many there may be (0: unknown), every `TOLD_ROWS` rows."""
+    expected_rows: int = 0
 
     def count(self) -> None:
         """Count a row. Raises: WorkerError: it is one too many."""
         self.rows += 1
+        if self.rows % TOLD_ROWS == 0:
+            self.tell(self.rows, max(self.expected_rows, self.rows))
         if self.rows > self.max_rows:
             raise bad_data(
                 f"The file has more than {self.max_rows:,} rows, which is the most that is accepted here. "

@@ -60,5 +60,5 @@ def _lesson(whole: rows.Encoded, short: rows.Encoded) -> Lesson:
         tokens=len(short.input_ids),
         whole_tokens=len(whole.input_ids),
         answer_tokens=learnt,
-        prompt_ids=whole.input_ids[: len(whole.labels) - learnt],
+        prompt_ids=whole.input_ids[: whole.prompt_tokens],
     )

@@ -18,13 +18,15 @@ MAGIC = (
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a rar archive"),
-    (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.xls or .doc)"),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an Office document that is old (.xls or .doc) or locked by a password",
+    ),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file"),
@@ -33,7 +35,6 @@ MAGIC = (
     (b"MZ\x90\x00", "a program"),
 )
 OFFICE_PARTS = (
-    (b"xl/", "an Excel workbook (.xlsx)"),
     (b"word/", "a Word document (.docx)"),
     (b"content.xml", "an OpenDocument file"),
 )
@@ -75,7 +76,7 @@ def refuse_foreign_formats(raw: bytes) -> None:
     """
     if not raw.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         raise bad_data(
-            "The file is empty. Upload a CSV, JSON or JSONL file with at least two columns."
+            "The file is empty. Upload a table (CSV, Excel, Parquet), JSON or JSONL with rows to learn from."
         )
     found = _foreign_format(raw)
     if found:

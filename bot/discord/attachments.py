@@ -16,7 +16,7 @@ from bot.discord.sending import insist
 log = logging.getLogger(__name__)
 
 HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
-SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".txt")
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".parquet", ".xlsx", ".gz")
 CHUNK_BYTES = 2**18
 TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 GONE = "Your file is not there any more. Please attach it again."

@@ -37,6 +37,7 @@ def spec_of(folder: Path, content: bytes, **changes: object) -> IntakeSpec:
         "upload": ref,
         "task": "Say what the customer wants",
         "max_rows": 10_000,
+        "max_unpacked_bytes": 64 * 2**20,
         "max_field_chars": 1000,
         "min_rows": 3,
         "memory_bytes": 2 * 2**30,
@@ -80,7 +81,7 @@ def read_by_worker(folder: Path, content: bytes, **changes: object) -> JobResult
     return result
 
 
-def rows_of(folder: Path, result: IntakeResult) -> list[tuple[str, str]]:
+def rows_of(folder: Path, result: IntakeResult) -> list[tuple[Any, Any]]:
     """Return all written (prompt, completion) pairs in the order of the uploaded file."""
     rows = [
         row for side in (result.train, result.dev, result.test) for row in written(folder, side)

@@ -14,7 +14,7 @@ from tests.worker.intake import csv_of, read_by_worker, spec_of
 def zipped() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("word/document.xml", "<document/>")
     return stream.getvalue()
 
 
@@ -23,11 +23,8 @@ BAD_FILES = {
     "only a mark": (b"\xff\xfe", "begins with nothing but white space"),
     "white space": (b" \n" * 100_000, "The file is empty"),
     "header only": (b"prompt,completion\n", "no rows below the column names (prompt, completion)"),
-    "one column": (b"text\n" + b"hello\n" * 50, "Only one column was found ('text')"),
-    "excel": (zipped(), "This is an Excel workbook (.xlsx), whatever its name says"),
+    "word": (zipped(), "This is a Word document (.docx), whatever its name says"),
     "zip": (b"PK\x03\x04" + bytes(200), "This is a zip archive"),
-    "gzip": (b"\x1f\x8b\x08" + bytes(200), "This is a gzip archive"),
-    "parquet": (b"PAR1" + bytes(200), "This is a Parquet file"),
     "pdf": (b"%PDF-1.7\n" + bytes(200), "This is a PDF document"),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(200), "This is a PNG picture"),
     "html": (b"<!DOCTYPE html><p>404", "marked-up document"),
@@ -36,11 +33,7 @@ BAD_FILES = {
         b'prompt,completion\na,b\n"c,d\n' + b"e,f\n" * 99,
         "begins in line 3 and never closed",
     ),
-    "same name twice": (b"text,text\na,b\n", "Two columns are called 'text'"),
-    "no header": (
-        b"hi there,greeting\nhow are you,greeting\ngive me soup,order\n" * 20,
-        "looks like data",
-    ),
+    "same name twice": (b"text,text,text (2)\na,b,c\n", "Two columns are called 'text (2)'"),
     "list of strings": (b'["a", "b"]', "Not one of the 2 rows can be read"),
     "json breaks off": (
         b'[{"prompt": "a", "completion": "b"}, {"pro',

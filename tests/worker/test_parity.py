@@ -91,7 +91,7 @@ def test_an_export_that_does_not_know_the_end_is_caught(folder):
 def test_an_answer_that_parts_at_a_near_tie_is_excused(folder):
     reference = speaker(folder)
     export = copy.deepcopy(reference)
-    asked = reference.asked(ROWS[0].prompt)
+    asked = reference.asked(ROWS[0])
     first = reference.answer(asked, 8)[0]
     import torch  # noqa: PLC0415
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.jobs import RowShape
 from agents.recipe import Metric
 from tests.worker.intake import SHARED_DATA, csv_of, read, refusal, rows_of, written
 
@@ -313,16 +314,18 @@ def test_well_known_data_sets_get_the_right_roles(tmp_path, name, columns, metri
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "shape", "rows"),
     [
-        ("dpo_en_demo.json", "preference pairs"),
-        ("kto_en_demo.json", "judged answers"),
-        ("glaive_toolcall_en_demo.json", "several turns"),
+        ("dpo_en_demo.json", RowShape.PREFERENCE, 300),
+        ("kto_en_demo.json", RowShape.UNPAIRED, 300),
+        ("glaive_toolcall_en_demo.json", RowShape.PROMPT_COMPLETION, 300),
     ],
 )
-def test_data_for_other_methods_is_refused_by_name(tmp_path, name, sentence):
+def test_data_for_other_methods_are_read_without_a_question(tmp_path, name, shape, rows):
     path = SHARED_DATA / name
     if not path.exists():
         pytest.skip(f"{name} is not on this machine")
 
-    assert sentence in refusal(tmp_path, path.read_bytes(), max_field_chars=100_000).message
+    result = read(tmp_path, path.read_bytes(), max_field_chars=100_000)
+
+    assert (result.shape, result.rows_usable, result.readings) == (shape, rows, ())

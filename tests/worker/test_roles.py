@@ -58,26 +58,67 @@ def test_columns_that_are_not_needed_are_named(tmp_path):
     assert result.roles_reason.endswith("Ignored: 'source', 'when'.")
 
 
-@pytest.mark.parametrize(
-    "columns", [["a", "b", "c"], ["title", "body", "tone", "length"], ["id", "number"]]
-)
-def test_unclear_columns_are_refused_with_their_names_and_the_way_out(tmp_path, columns):
-    message = refusal(tmp_path, table(columns, id=lambda _, i: i, number=lambda _, i: i)).message
+def test_columns_without_text_are_refused_with_their_names_and_the_way_out(tmp_path):
+    counting = table(["id", "number"], id=lambda _, i: i, number=lambda _, i: i)
+
+    message = refusal(tmp_path, counting).message
 
     assert "unclear which columns" in message
-    assert ", ".join(f"'{name}'" for name in columns) in message
+    assert "'id', 'number'" in message
     assert "Rename them to 'prompt' and 'completion'" in message
 
 
-def test_the_task_sentence_decides_between_two_labels_and_without_it_nobody_does(tmp_path):
+@pytest.mark.parametrize("columns", [["a", "b", "c"], ["title", "body", "tone", "length"]])
+def test_unclear_columns_are_a_question_whose_default_is_what_was_done(tmp_path, columns):
+    result = read(tmp_path, table(columns))
+
+    assert len(result.readings) > 1
+    assert result.readings[0].answer == (columns[-1],) == (result.completion_column,)
+    assert result.readings[0].prompt == tuple(columns[:-1])
+
+
+def test_the_task_sentence_decides_between_two_labels_and_without_it_one_is_asked(tmp_path):
     content = table(["text", "sentiment", "topic"], sentiment=label, topic=label)
 
     decided = read(tmp_path, content, task="Predict the sentiment.")
-    unclear = refusal(tmp_path, content, task="Sort these").message
+    both = read(tmp_path, content, task="Extract sentiment and topic.")
+    unclear = read(tmp_path, content, task="Sort these")
 
-    assert decided.completion_column == "sentiment"
+    assert (decided.completion_column, decided.readings) == ("sentiment", ())
     assert "task sentence decided" in decided.roles_reason
-    assert "'sentiment', 'topic' could each be the completion" in unclear
+    assert (both.completion_column, both.readings) == ("sentiment + topic", ())
+    assert rows_of(tmp_path, both)[0][1] == '{"sentiment": "refund", "topic": "refund"}'
+    assert [reading.answer for reading in unclear.readings] == [
+        ("sentiment", "topic"),
+        ("sentiment",),
+        ("topic",),
+    ]
+
+
+def test_two_columns_that_could_be_either_way_are_asked_unless_the_task_sentence_orders_them(
+    tmp_path,
+):
+    content = table(["english", "pirate"])
+
+    unclear = read(tmp_path, content)
+    clear = read(tmp_path, content, task="Translate pirate to English")
+
+    assert [(r.prompt, r.answer) for r in unclear.readings] == [
+        (("english",), ("pirate",)),
+        (("pirate",), ("english",)),
+    ]
+    assert (clear.prompt_column, clear.readings) == ("pirate", ())
+
+
+def test_a_first_row_of_data_is_asked_about_and_counts_as_a_row(tmp_path):
+    content = "hi there,greeting\nhow are you,greeting\nsoup please,order\ntea please,order\nbye,greeting\n"
+
+    result = read(tmp_path, content)
+
+    assert (result.columns, result.rows_usable) == (("column 1", "column 2"), 5)
+    assert "looks like data" in result.roles_reason
+    assert [reading.header for reading in result.readings] == [False, True]
+    assert rows_of(tmp_path, result)[0][0].endswith("hi there")
 
 
 def test_a_bare_text_with_labels_is_asked_with_the_task_sentence(tmp_path):
@@ -131,29 +172,26 @@ def test_a_single_exchange_of_messages_is_a_row(tmp_path, names, system):
 
     content = json.dumps([{"messages": exchange(i), "tag": "x"} for i in range(30)])
 
-    assert rows_of(tmp_path, read(tmp_path, content))[4] == (
-        "Be kind.\n\nhi 4" if system else "hi 4",
-        "hello 4",
+    asked = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi 4"}]
+    assert rows_of(tmp_path, read(tmp_path, content))[4] == (asked if system else "hi 4", "hello 4")
+
+
+def test_a_longer_conversation_is_one_row_whose_last_answer_is_the_completion(tmp_path):
+    def talk(i: int) -> list[dict[str, str]]:
+        turns = [
+            ("user", f"hi {i}"),
+            ("assistant", "hello"),
+            ("user", "bye"),
+            ("assistant", "so long"),
+        ]
+        return [{"role": role, "content": content} for role, content in turns]
+
+    result = read(
+        tmp_path, json.dumps([{"messages": talk(i)} for i in range(30)] + [{"messages": "hi"}])
     )
 
-
-def test_a_few_longer_conversations_are_left_out_and_many_are_refused(tmp_path):
-    one = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
-    some = [{"messages": [{"role": "user", "content": f"hi {i}"}, one[1]]} for i in range(30)]
-
-    result = read(tmp_path, json.dumps([*some, {"messages": one * 2}, {"messages": "hi"}]))
-    message = refusal(tmp_path, json.dumps([{"messages": one * 2}] * 40)).message
-
-    assert [error.row for error in result.row_errors] == [31, 32]
-    assert "have several turns" in message
-
-
-@pytest.mark.parametrize(
-    ("columns", "special", "sentence"),
-    [
-        (["prompt", "chosen", "rejected"], {}, "preference pairs"),
-        (["prompt", "completion", "label"], {"label": lambda _, i: i % 2 == 0}, "judged answers"),
-    ],
-)
-def test_rows_for_other_methods_are_not_learnt_by_mistake(tmp_path, columns, special, sentence):
-    assert sentence in refusal(tmp_path, table(columns, **special)).message
+    assert rows_of(tmp_path, result)[7] == (talk(7)[:3], "so long")
+    assert [(e.row, e.reason) for e in result.row_errors] == [
+        (31, "the conversation is not a list of messages")
+    ]
+    assert [turn.mask for turn in result.samples[0].turns] == ["read", "learnt", "read", "learnt"]

@@ -5,6 +5,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from agents.jobs import (
     EvaluateSpec,
@@ -85,11 +86,18 @@ def build_model(folder: Path, chat_template: str | None = CHAT_TEMPLATE, **width
 
 def write_rows(path: Path, pairs: list[tuple[str, str]]) -> FileRef:
     """Write rows as intake does, and describe the file."""
-    lines = [
-        json.dumps({"prompt": prompt, "completion": completion, "row": number})
-        for number, (prompt, completion) in enumerate(pairs, start=2)
-    ]
-    raw = "".join(line + "\n" for line in lines).encode()
+    return write_lines(
+        path,
+        [
+            {"prompt": prompt, "completion": completion, "row": number}
+            for number, (prompt, completion) in enumerate(pairs, start=2)
+        ],
+    )
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> FileRef:
+    """Write lines of any shape, and describe the file."""
+    raw = "".join(json.dumps(line) + "\n" for line in lines).encode()
     path.write_bytes(raw)
     return FileRef(path=str(path), sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw))
 

@@ -27,10 +27,11 @@ from agents.jobs import (
 )
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
+from agents.worker.examine import deal, examine, findings
 from agents.worker.progress import Reporter
 from agents.worker.roles import Roles, RowProblem, find_roles
 from agents.worker.rows import Row
-from agents.worker.split_rows import Shares, Split, fold, split
+from agents.worker.split_rows import Shares, Split, fold
 from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
 from agents.worker.table import RowErrors, Table
 from agents.worker.upload_bytes import bad_data
@@ -80,6 +81,7 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
         raise _no_rows(table, errors)
     reporter.stage("checking the rows")
     usable = _usable_rows(table, spec, errors)
+    examined = examine(usable.rows, spec)
     groups = fold(usable.rows, spec.seed)
     kept = sum(map(len, groups.values()))
     duplicates = len(usable.rows) - kept
@@ -87,7 +89,7 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
         raise _too_few(kept, spec.min_rows, duplicates, errors)
     reporter.stage("splitting into training and test rows")
     shares = Shares(spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows)
-    sides = split(groups, shares)
+    sides = deal(examined, groups, shares)
     if not (sides.train and sides.dev and sides.test):
         raise bad_data(
             f"The {kept} rows share only {len(groups)} different prompts, so none can be held out for a fair test. "
@@ -116,6 +118,8 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
         metric_reason=metric_reason,
         labels=_shown_labels([label for label, _ in labels]),
         samples=tuple((_cut(row.prompt), _cut(row.completion)) for row in sides.train[:3]),
+        findings=findings(examined, sides),
+        repaired=examined.notes,
         train_rows=len(sides.train),
         dev_rows=len(sides.dev),
         test_rows=len(sides.test),

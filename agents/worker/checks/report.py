@@ -1,0 +1,25 @@
+"""All checks, one after the other: what is wrong with the rows, the most serious first."""
+
+from collections.abc import Callable
+
+from agents.jobs import DataFinding, FindingKind
+from agents.worker.checks import conflicts, duplicates, leaks
+from agents.worker.checks.facts import Facts
+
+CHECKS: dict[FindingKind, Callable[[Facts], DataFinding | None]] = {
+    FindingKind.LEAKS: leaks.check,
+    FindingKind.CONFLICTS: conflicts.check,
+    FindingKind.NEAR_DUPLICATES: duplicates.check_near,
+    FindingKind.DUPLICATES: duplicates.check_equal,
+}
+
+
+def check(facts: Facts) -> tuple[DataFinding, ...]:
+    """Return what the checks find, the most serious first; what there was no time for is the last finding."""
+    found = {kind: look(facts) for kind, look in CHECKS.items()}
+    findings = [f for kind in FindingKind if (f := found.get(kind)) is not None]
+    if facts.budget.left_out:
+        left_out = "; ".join(f"{check}: {what}" for check, what in facts.budget.left_out.items())
+        sentence = f"Not checked, to save time: {left_out}."
+        findings.append(facts.finding(FindingKind.INCOMPLETE, [], sentence))
+    return tuple(findings)

@@ -27,6 +27,7 @@ from agents.recipe import Metric
 from agents.worker import base_model, metrics, verdict
 from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
+from agents.worker.checks.masks import safe
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, prompt_ids, read_rows, stop_ids
@@ -188,10 +189,10 @@ def _ranked(
     return [
         ScoredItem(
             row=sitting.rows[i].number,
-            prompt=sitting.rows[i].prompt[:SHOWN_CHARS],
-            reference=sitting.rows[i].completion[:SHOWN_CHARS],
-            base=sitting.base[i].text[:SHOWN_CHARS],
-            tuned=sitting.tuned[i].text[:SHOWN_CHARS],
+            prompt=safe(sitting.rows[i].prompt)[:SHOWN_CHARS],
+            reference=safe(sitting.rows[i].completion)[:SHOWN_CHARS],
+            base=safe(sitting.base[i].text)[:SHOWN_CHARS],
+            tuned=safe(sitting.tuned[i].text)[:SHOWN_CHARS],
             base_score=float(base[i]),
             tuned_score=float(tuned[i]),
         )

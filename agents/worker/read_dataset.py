@@ -25,6 +25,7 @@ from agents.jobs import (
     read_spec,
     write_atomically,
 )
+from agents.worker.checks.masks import safe
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
 from agents.worker.examine import deal, examine, findings
@@ -244,4 +245,5 @@ def _shown_labels(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cut(text: str) -> str:
+    text = safe(text)
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"

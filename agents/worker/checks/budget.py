@@ -18,6 +18,11 @@ class Budget:
         """Return a budget of so many CPU seconds from now on."""
         return cls(time.process_time() + cpu_s)
 
+    def part(self, share: float) -> "Budget":
+        """Return a budget of a share of what is left; what it leaves out is noted in this one too."""
+        now = time.process_time()
+        return Budget(now + share * max(0.0, self.ends_at_s - now), self.left_out)
+
     def spent(self) -> bool:
         """Tell whether the time is up."""
         return time.process_time() >= self.ends_at_s

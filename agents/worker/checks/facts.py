@@ -7,6 +7,7 @@ from functools import cached_property
 from agents.jobs import DataFinding, FindingKind, Repair
 from agents.worker.checks.budget import Budget
 from agents.worker.checks.likeness import Likeness
+from agents.worker.checks.masks import safe
 from agents.worker.checks.texts import Pair
 from agents.worker.suggest_metric import are_labels
 
@@ -65,8 +66,8 @@ class Facts:
 
 
 def shown(text: str, limit: int = EXAMPLE_CHARS) -> str:
-    """Return a text as an example shows it: one line, cut."""
-    line = " ".join(text[: 20 * limit].split())
+    """Return a text as an example shows it: one line, cut, with secrets and personal data masked."""
+    line = " ".join(safe(text[: 20 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -51,7 +51,7 @@ MOST_WORDS = 400
 """Of one prompt are compared."""
 BANDS, BAND_ROWS = 32, 4
 """128 hashes: of two prompts with 65 % of their words in common 99.7 % become candidates, with 30 % every fourth."""
-NEIGHBOURS = 8
+NEIGHBOURS = 4
 """Rows with which one is compared in each band: in a crowd of equals a chain suffices."""
 CHUNK = 20_000
 SEED = 42

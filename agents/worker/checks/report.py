@@ -3,13 +3,30 @@
 from collections.abc import Callable
 
 from agents.jobs import DataFinding, FindingKind
-from agents.worker.checks import conflicts, duplicates, leaks
+from agents.worker.checks import (
+    balance,
+    conflicts,
+    duplicates,
+    empties,
+    injections,
+    languages,
+    leaks,
+    lengths,
+    private,
+)
 from agents.worker.checks.facts import Facts
 
 CHECKS: dict[FindingKind, Callable[[Facts], DataFinding | None]] = {
+    FindingKind.SECRETS: private.check_secrets,
     FindingKind.LEAKS: leaks.check,
+    FindingKind.PERSONAL_DATA: private.check_personal_data,
     FindingKind.CONFLICTS: conflicts.check,
     FindingKind.NEAR_DUPLICATES: duplicates.check_near,
+    FindingKind.INJECTIONS: injections.check,
+    FindingKind.EMPTIES: empties.check,
+    FindingKind.LONG_ROWS: lengths.check,
+    FindingKind.OTHER_LANGUAGES: languages.check,
+    FindingKind.IMBALANCE: balance.check,
     FindingKind.DUPLICATES: duplicates.check_equal,
 }
 

@@ -94,6 +94,62 @@ class ExportFormat(StrEnum):
     """The adapter alone as GGUF, for a GGUF of its base."""
 
 
+class FindingKind(StrEnum):
+    """What a check of the rows can find, the most serious first."""
+
+    SECRETS = "secrets"
+    """Keys, tokens and passwords that look live."""
+    LEAKS = "leaks"
+    """Test rows that resemble rows to learn from although the split was to keep them apart."""
+    PERSONAL_DATA = "personal_data"
+    """E-mail addresses, phone numbers, and numbers whose check digits fit an account, a card or a person."""
+    CONFLICTS = "conflicts"
+    """The same prompt with different answers."""
+    NEAR_DUPLICATES = "near_duplicates"
+    """Almost the same words and the same answer as an earlier row."""
+    INJECTIONS = "injections"
+    """Text that gives orders to a language model. Reported, never obeyed."""
+    EMPTIES = "empties"
+    """A prompt or answer in which nothing stands, such as "n/a" or "-"."""
+    LONG_ROWS = "long_rows"
+    """So long that training would cut them."""
+    OTHER_LANGUAGES = "other_languages"
+    """Another language than nearly all the rest."""
+    IMBALANCE = "imbalance"
+    """The most frequent label is more than ten times as frequent as the rarest."""
+    DUPLICATES = "duplicates"
+    """Equal to an earlier row up to case, width and white space; always folded into it."""
+    INCOMPLETE = "incomplete"
+    """Something was left unchecked for want of time."""
+
+
+class Repair(StrEnum):
+    """What a person can have done about a finding. The upload itself never changes."""
+
+    MASK_SECRETS = "mask_secrets"
+    """Put [KIND] in place of each key; the rows stay."""
+    DROP_SECRETS = "drop_secrets"
+    """Leave out rows with keys."""
+    DROP_LEAKS = "drop_leaks"
+    """Leave out test rows that resemble rows to learn from."""
+    MASK_PERSONAL_DATA = "mask_personal_data"
+    """Put [EMAIL], [PHONE] and the like in their place; the rows stay."""
+    DROP_PERSONAL_DATA = "drop_personal_data"
+    """Leave out rows with personal data."""
+    DROP_CONFLICTS = "drop_conflicts"
+    """Keep the most frequent answer of a prompt, the first of equally frequent ones."""
+    DROP_NEAR_DUPLICATES = "drop_near_duplicates"
+    """Keep the first of rows that say the same."""
+    DROP_INJECTIONS = "drop_injections"
+    """Leave out rows that give orders to a model."""
+    DROP_EMPTIES = "drop_empties"
+    """Leave out rows in which nothing stands."""
+    DROP_LONG_ROWS = "drop_long_rows"
+    """Leave out rows that would be cut."""
+    DROP_OTHER_LANGUAGES = "drop_other_languages"
+    """Leave out rows in another language than the rest."""
+
+
 class StopMode(StrEnum):
     """What the bot writes into `stop`."""
 
@@ -173,6 +229,8 @@ class IntakeSpec(_Message):
     seed: int
     reading: Reading | None = None
     """How a person said the columns are to be read. None: find out."""
+    repairs: tuple[Repair, ...] = ()
+    """What a person wants done about the findings of an earlier look at the same file."""
 
 
 class ModelRef(_Message):
@@ -345,6 +403,24 @@ class Sample(_Message):
     turns: tuple[Turn, ...]
 
 
+class DataFinding(_Message):
+    """One thing that a check found in the rows, and what can be done about it. Holds no secret."""
+
+    kind: FindingKind
+    count: int
+    """Rows concerned; of IMBALANCE those of the rarest label, of INCOMPLETE 0."""
+    share: float
+    """Of the usable rows, 0 … 1."""
+    rows: tuple[int, ...]
+    """Numbers of the first 20 of them, as in `RowError.row`."""
+    sentence: str
+    """For a layman: what was found, what it means."""
+    example: str = ""
+    """One case, cut, with secrets and personal data masked."""
+    repairs: tuple[Repair, ...] = ()
+    """What can be done, the gentlest first; empty where nothing can or need be."""
+
+
 class IntakeResult(_Message):
     """What was found in an upload. Rows are written as JSONL of the form that `shape` says."""
 
@@ -379,6 +455,10 @@ class IntakeResult(_Message):
     """Three rows of the training split."""
     readings: tuple[Reading, ...] = ()
     """More than one: the columns can be read in several ways, and the first one is what was done; a person is asked."""
+    findings: tuple[DataFinding, ...] = ()
+    """What the checks found, the most serious first."""
+    repaired: tuple[str, ...] = ()
+    """What was changed because a person asked for it: "12 near duplicates were dropped"."""
     train: FileRef
     dev: FileRef
     test: FileRef

@@ -27,6 +27,7 @@ from agents.recipe import TEXT_METRICS, Metric
 from agents.worker import base_model, metrics, verdict
 from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
+from agents.worker.checks.masks import safe
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
@@ -190,10 +191,10 @@ def _ranked(
     return [
         ScoredItem(
             row=sitting.rows[i].number,
-            prompt=prompt_text(sitting.rows[i])[:SHOWN_CHARS],
-            reference=sitting.references[i][:SHOWN_CHARS],
-            base=sitting.base[i].text[:SHOWN_CHARS],
-            tuned=sitting.tuned[i].text[:SHOWN_CHARS],
+            prompt=safe(prompt_text(sitting.rows[i]))[:SHOWN_CHARS],
+            reference=safe(sitting.references[i])[:SHOWN_CHARS],
+            base=safe(sitting.base[i].text)[:SHOWN_CHARS],
+            tuned=safe(sitting.tuned[i].text)[:SHOWN_CHARS],
             base_score=float(base[i]),
             tuned_score=float(tuned[i]),
         )

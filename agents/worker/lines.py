@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.jobs import Mask, Reading, RowShape, Sample, Turn
+from agents.worker.checks.masks import safe
 from agents.worker.conversations import (
     Message,
     conversation,
@@ -287,5 +288,6 @@ def _ends(turns: list[Turn]) -> list[Turn]:
 
 
 def _turn(who: str, text: str, mask: Mask) -> Turn:
-    cut = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
+    shown = safe(text)
+    cut = shown if len(shown) <= SHOWN_CHARS else shown[: SHOWN_CHARS - 1] + "…"
     return Turn(who=who, text=cut, mask=mask)

@@ -28,13 +28,15 @@ from agents.jobs import (
     RowShape,
     read_spec,
 )
+from agents.worker.checks.masks import safe
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
+from agents.worker.examine import Examined, deal, examine, findings
 from agents.worker.likely import without_header
 from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
 from agents.worker.progress import Reporter
 from agents.worker.roles import find_readings
-from agents.worker.split_rows import Groups, Shares, Split, fold, split
+from agents.worker.split_rows import Groups, Shares, Split, fold
 from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
 from agents.worker.table import RowErrors, RowLimit, Table, listed
 from agents.worker.upload_bytes import bad_data
@@ -56,6 +58,7 @@ class _Prepared:
     errors: RowErrors
     groups: Groups
     sides: Split
+    examined: Examined
 
     @property
     def duplicates(self) -> int:
@@ -126,6 +129,8 @@ def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]
         labels=_shown_labels(reading, [label for label, _ in labels]),
         samples=tuple(map(sample_of, sides.train[:SAMPLES])),
         readings=tuple(readings) if len(readings) > 1 else (),
+        findings=findings(prepared.examined, sides),
+        repaired=prepared.examined.notes,
         train_rows=len(sides.train),
         dev_rows=len(sides.dev),
         test_rows=len(sides.test),
@@ -217,13 +222,14 @@ def _prepared(reading: Reading, table: Table, spec: IntakeSpec, errors: RowError
     if kept < spec.min_rows:
         raise _too_few(kept, spec.min_rows, len(lines) - kept, errors)
     shares = Shares(spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows)
-    sides = split(groups, shares)
+    examined = examine(lines, spec)
+    sides = deal(examined, groups, shares)
     if not (sides.train and sides.dev and sides.test):
         raise bad_data(
             f"The {kept} rows share only {len(groups)} different prompts, so none can be held out for a fair test. "
             "Add rows with other prompts."
         )
-    return _Prepared(reading, table.columns, lines, errors, groups, sides)
+    return _Prepared(reading, table.columns, lines, errors, groups, sides, examined)
 
 
 def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:
@@ -312,5 +318,6 @@ def _shown_labels(reading: Reading, labels: Sequence[str]) -> tuple[str, ...]:
     if reading.shape is not RowShape.PROMPT_COMPLETION or len(labels) > MOST_LABELS_SHOWN:
         return ()
     return tuple(
-        label if len(label) <= SHOWN_CHARS else label[: SHOWN_CHARS - 1] + "…" for label in labels
+        label if len(label) <= SHOWN_CHARS else label[: SHOWN_CHARS - 1] + "…"
+        for label in map(safe, labels)
     )

@@ -1,8 +1,8 @@
-"""Fold duplicates and split rows so that no prompt stands on two sides."""
+"""Fold duplicates and split rows so that no prompt, nor one that resembles it, stands on two sides."""
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
@@ -34,7 +34,7 @@ class Split:
 
 
 Groups = dict[int, dict[int, Line]]
-"""Rows by hash of the normalised prompt, then of the normalised completion: what is left when duplicates are folded."""
+"""Rows by hash of the normalised prompt, then of prompt and completion: what is left when duplicates are folded."""
 
 
 def fold(rows: Iterable[Line], seed: int) -> Groups:
@@ -45,10 +45,24 @@ def fold(rows: Iterable[Line], seed: int) -> Groups:
     key = seed.to_bytes(8, "big")
     groups: Groups = defaultdict(dict)
     for row in rows:
-        groups[_hash(row.asked, key, b"prompt")].setdefault(
-            _hash(row.answered, key, b"answer"), row
-        )
+        prompt = _hash(row.asked, key, b"prompt")
+        groups[prompt].setdefault(prompt ^ _hash(row.answered, key, b"answer"), row)
     return dict(groups)
+
+
+def tie(groups: Groups, group_of: Mapping[int, int]) -> Groups:
+    """Join prompts that resemble each other, so that they are dealt to one side; `group_of` is by row number.
+
+    A joined group takes the smallest of the hashes, so that the order stays a shuffle.
+    """
+    tied: dict[int, list[int]] = defaultdict(list)
+    for prompt, rows in groups.items():
+        first = next(iter(rows.values()))
+        tied[group_of.get(first.number, -first.number)].append(prompt)
+    return {
+        min(prompts): {key: row for prompt in prompts for key, row in groups[prompt].items()}
+        for prompts in tied.values()
+    }
 
 
 def split(groups: Groups, shares: Shares) -> Split:
@@ -86,7 +100,7 @@ def _take(order: list[int], groups: Groups, wanted: int) -> tuple[list[int], lis
 
 def _shuffled(prompts: list[int], groups: Groups) -> list[Line]:
     """Return the rows so that a beginning of any length is a fair sample: rows of one prompt do not stand together."""
-    rows = [(prompt ^ key, row) for prompt in prompts for key, row in groups[prompt].items()]
+    rows = [item for prompt in prompts for item in groups[prompt].items()]
     return [row for _, row in sorted(rows, key=itemgetter(0))]
 
 

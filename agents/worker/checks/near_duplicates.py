@@ -1,0 +1,233 @@
+"""Rows that say the same in almost the same words: candidates by MinHash, then compared word by word.
+
+Two prompts are close when their words overlap: how much is asked for depends on their answers, since the same rare
+answer is evidence that two prompts mean the same, and another answer is evidence that they do not. Numbers, and words
+such as "not", must agree: "order 17" and "order 18" are two things however alike the rest is.
+"""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from agents.worker.checks.budget import Budget
+from agents.worker.checks.close import Close
+from agents.worker.checks.small_words import SMALL_WORDS, TURNING_WORDS
+from agents.worker.checks.texts import words_of
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, and no address space for others
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
+
+import numpy as np  # reads the variables above once, when it is loaded
+from numpy.typing import NDArray
+from rensa import RMinHash
+
+CHECK = "rows that are almost the same"
+"""What a person is told was left unchecked."""
+MOST_ROWS = 200_000
+"""Rows that are compared; of more, the first so many."""
+SAME_RARE_ANSWER = 0.65
+"""Share of the words that two prompts must have in common when they have the same answer and few others have it."""
+BARELY_ALIKE = 0.6
+"""Less than that also will do for them when ALL_WORDS of their words agree: one synonym in a short question."""
+SAME_ANSWER = 0.75
+"""The same for an answer that is common, such as "yes"."""
+OTHER_ANSWER = 0.9
+"""The same where the answers differ."""
+ALL_WORDS = 0.7
+"""Where the answers differ, the words without a meaning of their own ("how", "why") must agree to this degree too."""
+ALIKE = 0.8
+"""From here on a row with the same answer is a near duplicate that may be dropped."""
+RARE_SHARE = 0.05
+"""An answer of at most this share of the rows is rare."""
+COMMON = 0.01
+"""Words in fewer of the prompts than this weigh about the same: a synonym is often a rare word."""
+FEWEST_WORDS = 3
+"""Shorter prompts are compared as they are, without their small words left out."""
+MOST_WORDS = 400
+"""Of one prompt are compared."""
+BANDS, BAND_ROWS = 32, 4
+"""128 hashes: of two prompts with 65 % of their words in common 99.7 % become candidates, with 30 % every fourth."""
+NEIGHBOURS = 4
+"""Rows with which one is compared in each band: in a crowd of equals a chain suffices."""
+CHUNK = 20_000
+SEED = 42
+LEAST_ESTIMATE = 0.5
+"""Share of equal hashes; chance moves it by 0.04, so that hardly a pair of 60 % falls below."""
+
+Words = frozenset[str]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A prompt, ready to be compared."""
+
+    content: Words
+    every: Words
+    guard: tuple[str, ...]
+    """Numbers and turning words, sorted."""
+
+
+def close_pairs(prompts: Sequence[str], answers: Sequence[str], budget: Budget) -> Iterator[Close]:
+    """Yield rows whose normalised prompts differ and are close, within the budget."""
+    if len(prompts) > MOST_ROWS:
+        budget.stop(CHECK, f"rows after the first {MOST_ROWS:,}")
+    first_of: dict[str, int] = {}
+    for place, text in enumerate(prompts[:MOST_ROWS]):
+        first_of.setdefault(text, place)
+    places = [place for text, place in first_of.items() if text]
+    judge = _Judge(places, [_prepared(prompts[place]) for place in places], answers)
+    candidates = _candidates(judge.prompts, budget)
+    for number, (left, right) in enumerate(candidates):
+        if number % CHUNK == 0 and budget.spent():
+            budget.stop(CHECK, "part of the pairs of similar rows")
+            break
+        if (found := judge.compare(left, right)) is not None:
+            yield found
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Compares prompts that differ, word by word."""
+
+    places: list[int]
+    prompts: list[_Prompt]
+    answers: Sequence[str]
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """Say how much a word tells: one that stands in every prompt, as in a template, tells little."""
+        times = Counter(word for prompt in self.prompts for word in prompt.content)
+        rows = len(self.prompts)
+        return {w: math.log(1 + rows / (count + rows * COMMON)) for w, count in times.items()}
+
+    def _likeness(self, one: Words, other: Words) -> float:
+        common = sum(map(self._weights.__getitem__, one & other))
+        return (
+            common / (common + sum(map(self._weights.__getitem__, one ^ other))) if common else 0.0
+        )
+
+    @cached_property
+    def _rare(self) -> frozenset[str]:
+        most = max(2, len(self.answers) * RARE_SHARE)
+        return frozenset(text for text, times in Counter(self.answers).items() if times <= most)
+
+    def compare(self, left: int, right: int) -> Close | None:
+        """Return the two as close, or None."""
+        one, other = self.prompts[left], self.prompts[right]
+        if one.guard != other.guard:
+            return None
+        likeness = self._likeness(one.content, other.content)
+        if likeness < BARELY_ALIKE:
+            return None
+        first, second = sorted((self.places[left], self.places[right]))
+        same = same_answer(self.answers[first], self.answers[second])
+        bar = SAME_ANSWER if same else OTHER_ANSWER
+        if same and self.answers[first] in self._rare:
+            bar = SAME_RARE_ANSWER if likeness >= SAME_RARE_ANSWER else BARELY_ALIKE
+        strict = not same or bar == BARELY_ALIKE
+        if strict and _jaccard(one.every, other.every) < ALL_WORDS:
+            return None
+        # equal but for small words is a little less than equal
+        return Close(first, second, min(likeness, 0.99), same) if likeness >= bar else None
+
+
+def _prepared(text: str) -> _Prompt:
+    words = words_of(text)[:MOST_WORDS]
+    guard = tuple(sorted(w for w in words if w in TURNING_WORDS or any(map(str.isdigit, w))))
+    content = [word for word in map(_stem, words) if word not in SMALL_WORDS]
+    every = frozenset(map(_stem, words))
+    return _Prompt(frozenset(content if len(content) >= FEWEST_WORDS else every), every, guard)
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] != "s" else word
+
+
+def _jaccard(one: Words, other: Words) -> float:
+    common = len(one & other)
+    return common / (len(one) + len(other) - common) if common else 0.0
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Tell whether two normalised answers say the same: equal, or long and mostly of the same words."""
+    if one == other:
+        return True
+    if min(len(one), len(other)) < 20:  # labels and codes: close is not the same
+        return False
+    left, right = _prepared(one), _prepared(other)
+    return left.guard == right.guard and _jaccard(left.content, right.content) >= ALIKE
+
+
+# ---- candidates -----------------------------------------------------------------------------------------------------
+
+
+def _candidates(prompts: Sequence[_Prompt], budget: Budget) -> Iterator[tuple[int, int]]:
+    """Yield pairs that may be close, each once; fewer when the budget is spent."""
+    if len(prompts) < 2:
+        return
+    digests = _digests(prompts, budget)
+    guards = _guard_keys(prompts)[: len(digests)]
+    found: list[Places] = []
+    for band in range(BANDS):
+        if budget.spent():
+            budget.stop(CHECK, "part of the pairs of similar rows")
+            break
+        fresh = _neighbours(digests, guards, band)
+        found.append(fresh[_estimates(digests, fresh) >= LEAST_ESTIMATE])
+    codes = np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+    # numpy's own `unique` hashes, which takes ten times as long here
+    for code in codes[np.append(codes[1:] != codes[:-1], True)[: len(codes)]]:
+        left, right = divmod(int(code), len(digests))
+        yield left, right
+
+
+def _digests(prompts: Sequence[_Prompt], budget: Budget) -> NDArray[np.uint32]:
+    """Return one row of 128 hashes per prompt; of fewer prompts when the budget is spent."""
+    parts: list[NDArray[np.uint32]] = []
+    waiting = iter(prompts)
+    while chunk := list(islice(waiting, CHUNK)):
+        if parts and budget.spent():
+            budget.stop(CHECK, f"rows after the first {len(parts) * CHUNK:,}")
+            break
+        # sorted: sets of strings have another order in each process
+        matrix = RMinHash.digest_matrix_from_token_sets(
+            [sorted(prompt.content) for prompt in chunk], BANDS * BAND_ROWS, SEED
+        )
+        parts.append(np.array(matrix.to_rows(), dtype=np.uint32))
+    return np.concatenate(parts)
+
+
+def _guard_keys(prompts: Sequence[_Prompt]) -> NDArray[np.uint64]:
+    known: dict[tuple[str, ...], int] = {}
+    keys = [known.setdefault(prompt.guard, len(known)) for prompt in prompts]
+    return np.array(keys, dtype=np.uint64)
+
+
+def _neighbours(digests: NDArray[np.uint32], guards: NDArray[np.uint64], band: int) -> Places:
+    """Return pairs with the same hashes in one band and the same guard, coded as left * rows + right."""
+    begin = band * BAND_ROWS
+    key = guards.copy()
+    for column in range(begin, begin + BAND_ROWS):
+        key = key * np.uint64(0x9E3779B97F4A7C15) + digests[:, column]
+    after = (begin + BAND_ROWS) % digests.shape[1]
+    order = np.lexsort((digests[:, after], key))  # within a band the more alike stand together
+    codes = []
+    for step in range(1, min(NEIGHBOURS + 1, len(order))):
+        equal = key[order[step:]] == key[order[:-step]]
+        ends = np.sort(np.stack([order[:-step][equal], order[step:][equal]]), axis=0)
+        codes.append(ends[0] * len(digests) + ends[1])
+    return np.concatenate(codes)
+
+
+def _estimates(digests: NDArray[np.uint32], codes: Places) -> NDArray[np.float64]:
+    """Return the share of equal hashes of each pair."""
+    shares = np.empty(len(codes))
+    for begin in range(0, len(codes), CHUNK):
+        left, right = np.divmod(codes[begin : begin + CHUNK], len(digests))
+        shares[begin : begin + CHUNK] = (digests[left] == digests[right]).mean(axis=1)
+    return shares

@@ -1,6 +1,7 @@
 """What the trainers of all methods have in common: a LoRA adapter, arguments that suit the machine, nothing left behind."""
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import trl
 import trl.trainer.utils
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from agents.recipe import Recipe
 from agents.worker.lessons import Lessons, columns
+from agents.worker.rewards.critics import Critics
 
 TESTED_TRL = "1.16."
 """Versions of TRL whose insides are relied on here and in `train_*.py`; a test of each says what would break."""
@@ -22,6 +24,16 @@ MICRO_BATCH = {"cpu": 4, "cuda": 8}
 On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
 """
 EVAL_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What surrounds a trainer."""
+
+    folder: Path
+    """Where checkpoints go."""
+    callbacks: list[TrainerCallback]
+    critics: Critics = field(default_factory=Critics)
 
 
 class AdapterOnly:

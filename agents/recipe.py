@@ -152,6 +152,11 @@ class Recipe(BaseModel):
     checkpoint_mode: CheckpointMode = CheckpointMode.ASK
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
 
+    @property
+    def is_judged_by_answers(self) -> bool:
+        """Whether the model has to answer to be judged, instead of being shown answers."""
+        return OF_METHOD.get(self.method, Metric.REWARD) is Metric.REWARD
+
     @model_validator(mode="after")
     def _is_judged_by_its_metric(self) -> "Recipe":
         fixed = OF_METHOD.get(self.method)

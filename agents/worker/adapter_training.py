@@ -1,6 +1,7 @@
 """What the trainers of all methods have in common: a LoRA adapter, arguments that suit the machine, nothing left behind."""
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,25 @@ import trl
 import trl.trainer.utils
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from agents.recipe import MICRO_BATCH, Recipe
 from agents.worker.lessons import Lessons, columns
+from agents.worker.rewards.critics import Critics
 
 TESTED_TRL = "1.16."
 """Versions of TRL whose insides are relied on here and in `train_*.py`; a test of each says what would break."""
 EVAL_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What surrounds a trainer."""
+
+    folder: Path
+    """Where checkpoints go."""
+    callbacks: list[TrainerCallback]
+    critics: Critics = field(default_factory=Critics)
 
 
 class AdapterOnly:

@@ -174,6 +174,7 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
             self._line(
                 state.global_step,
                 loss=logs["loss"],
+                reward=logs.get("reward"),
                 learning_rate=logs["learning_rate"],
                 grad_norm=logs["grad_norm"],
                 eta_s=self._eta_s(state.global_step),

@@ -25,13 +25,15 @@ from agents.worker.checkpoints import (
 )
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
+from agents.worker.rewards.critics import Critics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import Trainer, TrainerCallback
+    from transformers import Trainer
 
-    from agents.worker.base_model import LoadedBase
+    from agents.worker.adapter_training import Setting
+    from agents.worker.base_model import BaseFolder, LoadedBase
     from agents.worker.lessons import Lesson, Lessons
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers")
@@ -41,6 +43,13 @@ MOST_POINTS = 200
 
 METHODS = {
     Method.SFT: "agents.worker.train_sft",
+    Method.DPO: "agents.worker.train_dpo",
+    Method.KTO: "agents.worker.train_kto",
+    Method.ORPO: "agents.worker.train_orpo",
+    Method.CPO: "agents.worker.train_cpo",
+    Method.REWARD: "agents.worker.train_reward",
+    Method.GRPO: "agents.worker.train_grpo",
+    Method.RLOO: "agents.worker.train_rloo",
 }
 """Each module is a `Teaching`. They are imported when needed: TRL alone takes ten seconds."""
 OUTCOMES = {
@@ -60,12 +69,7 @@ class Teaching(Protocol):
         """Turn rows into tokens. Raises: WorkerError: a row has nothing to learn from."""
 
     def make_trainer(
-        self,
-        base: "LoadedBase",
-        lessons: "Lessons",
-        recipe: Recipe,
-        checkpoints_dir: Path,
-        callbacks: "list[TrainerCallback]",
+        self, base: "LoadedBase", lessons: "Lessons", recipe: Recipe, setting: "Setting"
     ) -> "Trainer":
         """Make the trainer; it saves and evaluates only when a callback tells it to."""
 
@@ -111,6 +115,17 @@ def teaching(method: Method) -> Teaching:
     return taught
 
 
+def load(folder: "BaseFolder", recipe: Recipe) -> "LoadedBase":
+    """Load a base model as the method needs it. Raises: WorkerError: it cannot be loaded."""
+    from agents.worker import base_model
+
+    if recipe.method is not Method.REWARD:
+        return base_model.load(folder, recipe.quantisation)
+    from agents.worker import scorer
+
+    return scorer.load_blank(folder, recipe.seed)
+
+
 def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode, str] | None) -> Course:
     if not saved:
         raise WorkerError(
@@ -128,6 +143,7 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     reporter.stage("loading the training software")
     import torch
 
+    from agents.worker.adapter_training import Setting
     from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller, timetable
 
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
@@ -153,10 +169,9 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         saved[-1].manifest.standing.train_s if saved else 0.0,
     )
     conductor = Conductor(folder, table, origin, teller.standing, saved)
-    callbacks = [Guard(), conductor, teller]
-    trainer = method.make_trainer(
-        base, lessons, spec.recipe, folder / spec.checkpoints_dir, callbacks
-    )
+    critics = Critics(folder / spec.reward_dir if spec.reward_dir else None, spec.embedding)
+    setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
+    trainer = method.make_trainer(base, lessons, spec.recipe, setting)
     broken = None
     try:
         if saved:
@@ -186,9 +201,11 @@ def _prepare(
     from agents.worker.rows import draw
 
     reporter.stage("loading the model")
-    base = base_model.load(base_model.resolve(spec.model, reporter), spec.recipe.quantisation)
-    reporter.stage("reading the rows")
     recipe = spec.recipe
+    base = load(base_model.resolve(spec.model, reporter), recipe)
+    # Many things run through the model between two steps; whatever does shows that it is not stuck.
+    base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
+    reporter.stage("reading the rows")
     train = draw(method.read(spec.train, folder), recipe.max_train_rows, recipe.seed)
     dev = method.read(spec.dev, folder)
     if not train or not dev:
@@ -220,6 +237,7 @@ def _payload(folder: Path, course: Course, keep_adapter: bool) -> TrainResult:
         best_step=best.step if best else 0,
         losses=_thinned(_points(course.history, "loss")),
         dev_losses=tuple(_points(course.history, "eval_loss")),
+        rewards=_thinned(_points(course.history, "reward")),
         tokens_seen=standing.tokens,
         train_s=standing.train_s,
         tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,

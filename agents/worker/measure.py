@@ -40,7 +40,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     import torch
 
     from agents.worker import base_model, callbacks
-    from agents.worker.course import teaching
+    from agents.worker.course import load, teaching
     from agents.worker.rows import draw
 
     method = teaching(spec.recipe.method)
@@ -51,7 +51,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     reporter.stage("loading the model")
     where = base_model.resolve(spec.model, reporter)
     began_s = time.monotonic()
-    base = base_model.load(where, spec.recipe.quantisation)
+    base = load(where, spec.recipe)
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")
@@ -69,9 +69,11 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     typical = _typical(learnt, spec.recipe.batch_size)
     step_s = _step_s(base, typical, spec.recipe, reporter, method)
     longest_peak_bytes = _longest_peak_bytes(base, learnt, spec.recipe, reporter, method)
-    decode_token_s = _decode_token_s(
-        base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
-    )
+    decode_token_s = 0.0
+    if spec.recipe.is_judged_by_answers:
+        decode_token_s = _decode_token_s(
+            base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
+        )
     peak_bytes = callbacks.peak_memory_bytes()
     baseline = _baseline(base, train, spec, folder, reporter)
     payload = MeasureResult(
@@ -120,6 +122,7 @@ def _train(
     steps: int,
 ) -> list[float]:
     """Train on a batch again and again, forget what was learnt, and return the seconds of each step."""
+    from agents.worker.adapter_training import Setting
     from agents.worker.callbacks import Stopwatch
     from agents.worker.lessons import Lessons
 
@@ -127,7 +130,7 @@ def _train(
     order = [i % len(batch) for i in range(steps * recipe.batch_size)]
     lessons = Lessons(batch, [], order, recipe.batch_size)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = method.make_trainer(base, lessons, recipe, Path(scratch), [stopwatch])
+        trainer = method.make_trainer(base, lessons, recipe, Setting(Path(scratch), [stopwatch]))
         trainer.train()
         trainer.model.unload()
     return stopwatch.steps_s
@@ -205,8 +208,11 @@ def _baseline(
     reporter: Reporter,
 ) -> Baseline | None:
     """Try the base on dev rows with a good prompt, so that nobody trains what a prompt can do."""
+    from agents.recipe import Method
     from agents.worker import prompted, rows
 
+    if spec.recipe.method is not Method.SFT:
+        return None
     if spec.dev is None or not spec.baseline_rows or not spec.baseline_s:
         return None
     asked = rows.pairs(rows.read_rows(spec.dev, folder)[: spec.baseline_rows])

@@ -1,14 +1,13 @@
 """Supervised fine-tuning: learn the answers as they stand, with TRL's SFTTrainer."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from agents.recipe import Recipe
 from agents.worker import adapter_training, rows
-from agents.worker.adapter_training import AdapterOnly
+from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons
 
@@ -31,23 +30,17 @@ def encode(base: LoadedBase, read_rows: Sequence[rows.Row], recipe: Recipe) -> l
     return [_lesson(*pair) for pair in zip(whole, short, strict=True)]
 
 
-def make_trainer(
-    base: LoadedBase,
-    lessons: Lessons,
-    recipe: Recipe,
-    checkpoints_dir: Path,
-    callbacks: list[TrainerCallback],
-) -> Trainer:
+def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
     """Make the trainer of a recipe."""
     if base.device == "cpu":
         adapter_training.score_only_answers()
-    shared = adapter_training.arguments(recipe, lessons, checkpoints_dir, base.device)
+    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
     trainer = AdapterTrainer(
         model=base.model,
         args=SFTConfig(**shared, max_length=None),
         processing_class=base.tokenizer,
         peft_config=adapter_training.lora(recipe),
-        callbacks=callbacks,
+        callbacks=setting.callbacks,
         **adapter_training.tables(lessons),
     )
     return adapter_training.quiet(trainer)

@@ -76,6 +76,13 @@ def serve() -> None:
         course,
         evaluate_model,
         measure,
+        train_cpo,
+        train_dpo,
+        train_grpo,
+        train_kto,
+        train_orpo,
+        train_reward,
+        train_rloo,
         train_sft,
     )
 

@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from agents.jobs import (
     TrainSpec,
     write_spec,
 )
-from agents.recipe import Recipe
+from agents.recipe import OF_METHOD, REWARDED, Method, Metric, Recipe
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -95,6 +96,11 @@ def write_rows(path: Path, pairs: list[tuple[str, str]]) -> FileRef:
     )
 
 
+def write_records(path: Path, records: Sequence[dict[str, object]]) -> FileRef:
+    """Write rows of any shape, numbered as intake does, and describe the file."""
+    return write_lines(path, [{**record, "row": n} for n, record in enumerate(records, start=2)])
+
+
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> FileRef:
     """Write lines of any shape, and describe the file."""
     raw = "".join(json.dumps(line) + "\n" for line in lines).encode()
@@ -108,6 +114,30 @@ def colours(count: int, answer: str | None = None) -> list[tuple[str, str]]:
         (f"colour of thing {i}{'!' * (7 * i % 11)}", answer or ("red", "green", "blue")[i % 3])
         for i in range(count)
     ]
+
+
+def shaped(method: Method, count: int) -> list[dict[str, object]]:
+    """Return rows that a method can learn from: “yes” is right, “no” is wrong; prompts of uneven length."""
+    prompts = [prompt for prompt, _ in colours(count)]
+    if method is Method.SFT:
+        return [{"prompt": p, "completion": "yes"} for p in prompts]
+    if method is Method.KTO:
+        return [
+            {"prompt": p, "completion": "no" if i % 2 else "yes", "label": not i % 2}
+            for i, p in enumerate(prompts)
+        ]
+    if method in REWARDED:
+        return [{"prompt": p, "reference": None} for p in prompts]
+    return [{"prompt": p, "chosen": "yes", "rejected": "no"} for p in prompts]
+
+
+def method_recipe(method: Method, **changes: object) -> Recipe:
+    """Return the recipe of a short training by a method."""
+    fixed = OF_METHOD.get(method, Metric.EXACT_MATCH)
+    of_method: dict[str, object] = {"method": method, "primary_metric": fixed}
+    if method in REWARDED:
+        of_method |= {"rewards": [{"kind": "regex", "pattern": "[aeiou]"}], "num_generations": 4}
+    return Recipe.model_validate(RECIPE.model_dump() | of_method | changes)
 
 
 def model_ref(folder: Path) -> ModelRef:
@@ -130,6 +160,17 @@ def train_spec(model: Path, root: Path, **changes: object) -> TrainSpec:
         threads=1,
     )
     return TrainSpec.model_validate(spec.model_dump() | changes)
+
+
+def method_spec(model: Path, root: Path, method: Method, **changes: object) -> TrainSpec:
+    """Describe a training by a method, as short as that of `train_spec`."""
+    root.mkdir(parents=True, exist_ok=True)
+    of_method = {
+        "train": write_records(root / "shaped.jsonl", shaped(method, TRAIN_ROWS)),
+        "dev": write_records(root / "shaped-dev.jsonl", shaped(method, 6)),
+        "recipe": method_recipe(method),
+    }
+    return train_spec(model, root, **(of_method | changes))
 
 
 def evaluate_spec(

@@ -1,0 +1,106 @@
+"""A model that scores answers instead of giving them: the base model with one number at its end."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
+
+from agents.worker.base_model import BaseFolder, LoadedBase
+from agents.worker.errors import WorkerError
+
+HEAD = "score"
+"""Name of the layer that gives the number, in all architectures that transformers can score with."""
+BATCH = 8
+
+
+def load_blank(folder: BaseFolder, seed: int) -> LoadedBase:
+    """Load a base model with a head that scores at random, the same for the same seed.
+
+    Raises: WorkerError: this architecture cannot score.
+    """
+    cuda = torch.cuda.is_available()
+    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    torch.manual_seed(seed)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, **safe)
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            folder.path,
+            num_labels=1,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **safe,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise _unusable(folder) from error
+    if any(not name.startswith(f"{HEAD}.") for name in loading["missing_keys"]):
+        raise _unusable(folder)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    # Which tokens end an answer is written there, for models that answer; this one reads such answers.
+    model.generation_config = _generation(folder.path)
+    # PEFT copies this into adapter_config.json
+    model.name_or_path = folder.public_name
+    device = "cuda" if cuda else "cpu"
+    return LoadedBase(folder, model.to(device), tokenizer, device)
+
+
+def load(folder: BaseFolder, adapter: Path) -> LoadedBase:
+    """Load a trained scorer: base, adapter and head.
+
+    Raises: WorkerError: the adapter is gone, or does not fit.
+    """
+    blank = load_blank(folder, seed=0)
+    try:
+        model = PeftModel.from_pretrained(blank.model, adapter).merge_and_unload().eval()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise WorkerError(
+            "model_missing",
+            "The reward model does not fit the base model or is damaged. Start the training again.",
+            for_person=True,
+        ) from error
+    return LoadedBase(folder, model, blank.tokenizer, blank.device)
+
+
+def score(
+    judge: LoadedBase, texts: Sequence[list[int]], beat: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Return the scores of tokenised texts; `beat` is called after every batch."""
+    scores = [0.0] * len(texts)
+    by_length = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    pad = judge.tokenizer.pad_token_id
+    for start in range(0, len(texts), BATCH):
+        batch = by_length[start : start + BATCH]
+        width = len(texts[batch[0]])
+        ids = [texts[i] + [pad] * (width - len(texts[i])) for i in batch]
+        mask = [[1] * len(texts[i]) + [0] * (width - len(texts[i])) for i in batch]
+        device = judge.model.device
+        with torch.no_grad():
+            logits: Any = judge.model(
+                input_ids=torch.tensor(ids, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+            ).logits
+        for i, value in zip(batch, logits[:, 0].float().tolist(), strict=True):
+            scores[i] = value
+        beat()
+    return scores
+
+
+def _generation(path: Path) -> GenerationConfig:
+    if (path / "generation_config.json").is_file():
+        return GenerationConfig.from_pretrained(path, local_files_only=True)
+    return GenerationConfig()
+
+
+def _unusable(folder: BaseFolder) -> WorkerError:
+    return WorkerError(
+        "model_missing",
+        f"The model '{folder.name}' cannot be made into a reward model. Choose another model, or the method dpo.",
+        for_person=True,
+    )

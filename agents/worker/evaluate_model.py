@@ -3,16 +3,12 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftModel
-from safetensors import SafetensorError
 
 from agents.jobs import (
     Comparison,
@@ -20,15 +16,21 @@ from agents.jobs import (
     EvaluateSpec,
     JobOutcome,
     JobResult,
-    Progress,
     ScoredItem,
 )
-from agents.recipe import TEXT_METRICS, Metric
+from agents.recipe import TEXT_METRICS, Method, Metric
 from agents.worker import base_model, metrics, verdict
-from agents.worker.answers import Answer, Exam, answer
+from agents.worker.answers import Answer, Exam
 from agents.worker.base_model import LoadedBase
 from agents.worker.checks.masks import safe
-from agents.worker.errors import WorkerError
+from agents.worker.evaluate_shaped import (
+    Item,
+    Judged,
+    all_answers,
+    judge,
+    merged,
+    too_few_rows,
+)
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
 
@@ -64,17 +66,23 @@ def run(folder: Path, spec: EvaluateSpec) -> JobResult:
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     reporter = Reporter(folder)
     reporter.stage("reading the test rows")
+    if spec.recipe.method is Method.SFT:
+        judged = _compare_with_references(folder, spec, reporter)
+    else:
+        judged = judge(folder, spec, reporter)
+    payload = _result(judged, spec, time.monotonic() - began_s)
+    return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
+
+
+def _compare_with_references(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
     rows = read_rows(spec.test, folder)[: spec.recipe.max_test_rows]
     if not rows:
-        raise WorkerError(
-            "too_few_rows", "There are no test rows. Upload more rows.", for_person=True
-        )
+        raise too_few_rows()
     reporter.stage("loading the model")
     base = base_model.load(base_model.resolve(spec.model, reporter))
     sitting = _sit(base, folder / spec.adapter_dir, rows, spec, reporter)
     reporter.stage("scoring the answers")
-    payload = _judge(sitting, spec, began_s)
-    return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
+    return _judge(sitting, spec)
 
 
 def _sit(
@@ -87,50 +95,16 @@ def _sit(
     exam = Exam(prompts, ends, spec.recipe.max_new_tokens)
     began_s = time.monotonic()
     reporter.stage("answering with the base model", 2 * len(rows))
-    by_base = _answers(base.model, base.tokenizer, exam, reporter, 0)
-    # Merged weights answer half again as fast, but the base must have answered before.
-    tuned = _merged(base.model, adapter)
+    by_base = all_answers(base.model, base.tokenizer, exam, reporter, 0)
+    # The base must have answered before: its weights are changed.
+    tuned = merged(base.model, adapter)
     reporter.stage("answering with the tuned model", 2 * len(rows))
-    by_tuned = _answers(tuned, base.tokenizer, exam, reporter, len(rows))
+    by_tuned = all_answers(tuned, base.tokenizer, exam, reporter, len(rows))
     references = [reference(base.tokenizer, row) for row in rows]
     return Sitting(rows, by_base, by_tuned, references, time.monotonic() - began_s)
 
 
-def _answers(
-    model: Any, tokenizer: Any, exam: Exam, reporter: Reporter, before: int
-) -> list[Answer]:
-    said: dict[int, Answer] = {}
-    for batch in answer(model, tokenizer, exam, reporter.beat):
-        said |= batch
-        left = reporter.steps - before - len(said)
-        reporter.line(
-            Progress(
-                stage=reporter.stage_name,
-                step=before + len(said),
-                eta_s=reporter.elapsed_s() / len(said) * left,
-            )
-        )
-    return [said[i] for i in range(len(exam.prompts))]
-
-
-def _merged(model: Any, adapter: Path) -> Any:
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise WorkerError(
-            "model_missing",
-            "The adapter to evaluate is gone. Start the training again.",
-            for_person=True,
-        )
-    try:
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise WorkerError(
-            "model_missing",
-            "The adapter does not fit the base model or is damaged. Start the training again.",
-            for_person=True,
-        ) from error
-
-
-def _judge(sitting: Sitting, spec: EvaluateSpec, began_s: float) -> EvaluateResult:
+def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
     references = sitting.references
     said = [sitting.texts(sitting.base), sitting.texts(sitting.tuned)]
     estimates: dict[Metric, verdict.Estimate] = {}
@@ -153,21 +127,44 @@ def _judge(sitting: Sitting, spec: EvaluateSpec, began_s: float) -> EvaluateResu
             else:
                 estimates[metric] = verdict.compare_scores(base, tuned, spec.recipe.seed)
     primary = spec.recipe.primary_metric
-    judgement = verdict.judge(estimates[primary], len(references), spec.earlier_p_values)
-    items = _ranked(sitting, *scores[primary])
+    items = _items(sitting, *scores[primary])
+    return Judged(primary, items, estimates, sitting.tokens_per_s())
+
+
+def _items(sitting: Sitting, base: NDArray[np.float64], tuned: NDArray[np.float64]) -> list[Item]:
+    return [
+        Item(
+            number=row.number,
+            prompt=prompt_text(row),
+            reference=sitting.references[i],
+            base=sitting.base[i].text,
+            tuned=sitting.tuned[i].text,
+            base_score=float(base[i]),
+            tuned_score=float(tuned[i]),
+        )
+        for i, row in enumerate(sitting.rows)
+    ]
+
+
+def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult:
+    items, estimate = judged.items, judged.estimates[judged.primary]
+    judgement = verdict.judge(estimate, len(items), spec.earlier_p_values)
+    # Those first that tuning made worse.
+    ranked = sorted(items, key=lambda i: (i.tuned_score - i.base_score, i.tuned_score))
+    shown = [_shown(item) for item in ranked]
     return EvaluateResult(
         verdict=judgement.verdict,
         verdict_reason=judgement.reason,
-        items=len(references),
-        primary=_comparison(primary, estimates[primary]),
-        comparisons=tuple(_comparison(metric, estimate) for metric, estimate in estimates.items()),
+        items=len(items),
+        primary=_comparison(judged.primary, estimate),
+        comparisons=tuple(_comparison(*pair) for pair in judged.estimates.items()),
         adjusted_p_value=judgement.adjusted_p_value,
         openings=len(spec.earlier_p_values) + 1,
         more_items_needed=judgement.more_items_needed,
-        worst=tuple(items[:SHOWN_ITEMS]),
-        best=tuple(reversed(items[-SHOWN_ITEMS:])),
-        evaluate_s=time.monotonic() - began_s,
-        tokens_per_s=sitting.tokens_per_s(),
+        worst=tuple(shown[:SHOWN_ITEMS]),
+        best=tuple(reversed(shown[-SHOWN_ITEMS:])),
+        evaluate_s=took_s,
+        tokens_per_s=judged.tokens_per_s,
     )
 
 
@@ -183,20 +180,13 @@ def _comparison(metric: Metric, estimate: verdict.Estimate) -> Comparison:
     )
 
 
-def _ranked(
-    sitting: Sitting, base: NDArray[np.float64], tuned: NDArray[np.float64]
-) -> list[ScoredItem]:
-    """Return all items, those first that tuning made worse."""
-    order: Sequence[int] = sorted(range(len(base)), key=lambda i: (tuned[i] - base[i], tuned[i]))
-    return [
-        ScoredItem(
-            row=sitting.rows[i].number,
-            prompt=safe(prompt_text(sitting.rows[i]))[:SHOWN_CHARS],
-            reference=safe(sitting.references[i])[:SHOWN_CHARS],
-            base=safe(sitting.base[i].text)[:SHOWN_CHARS],
-            tuned=safe(sitting.tuned[i].text)[:SHOWN_CHARS],
-            base_score=float(base[i]),
-            tuned_score=float(tuned[i]),
-        )
-        for i in order
-    ]
+def _shown(item: Item) -> ScoredItem:
+    return ScoredItem(
+        row=item.number,
+        prompt=safe(item.prompt)[:SHOWN_CHARS],
+        reference=safe(item.reference)[:SHOWN_CHARS],
+        base=safe(item.base)[:SHOWN_CHARS],
+        tuned=safe(item.tuned)[:SHOWN_CHARS],
+        base_score=item.base_score,
+        tuned_score=item.tuned_score,
+    )

@@ -67,7 +67,7 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
     text = page("docs/job-folder.md")
     rows = {True: section(text, "`spec.json`"), False: section(text, "`result.json`")}
 
-    assert len(messages()) == 10
+    assert len(messages()) == 12
     for name, fields in messages().items():
         kind, _, is_spec = name.partition(" of ")
         told = table_rows(rows[is_spec == "True"])[kind][0]

@@ -133,7 +133,7 @@ def test_nothing_is_settled_while_a_worker_of_an_ended_run_still_works(db):
 
     db.write_now(budgets.settle, NOW)
 
-    assert db.read_now(lambda s: s.get(Job, f"run{run}-i1-train-sft-a1").state) is JobState.RUNNING
+    assert db.read_now(lambda s: s.get(Job, f"run{run}-i1-train-a1").state) is JobState.RUNNING
     assert db.read_now(lambda s: s.get(Reservation, 1).settled_at) is None
 
 
@@ -184,7 +184,7 @@ def test_a_database_of_the_first_release_gets_the_table(tmp_path):
     database.migrate()
     with database.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE reservation")
-        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0002_reservations'")
+        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0003_reservations'")
 
     database.migrate()
 

@@ -135,6 +135,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "delivered": _delivered,
     "ended": _ended,
     "notice": _notice,
+    GateKind.READING.value: question_cards.reading,
     GateKind.PLAN.value: question_cards.plan,
     GateKind.CHANGE.value: question_cards.change,
     GateKind.CHECKPOINT.value: question_cards.checkpoint,

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import feedback, gates, orchestrator, work
+from agents import feedback, gates, work
+from agents.jobs import IntakeResult, JobKind
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
 from bot import rights
@@ -19,7 +20,7 @@ from bot.downloads import Links
 from bot.surface import Person
 from bot.text import plain
 from configs.schema import GateKind
-from storage import approvals, datasets, events, runs
+from storage import approvals, datasets, events, jobs, runs
 from storage.approvals import Answer
 from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
@@ -305,6 +306,7 @@ def _revive(session: Session, services: Services, run: Run) -> None:
     if phase is Phase.REVIEWING:
         _ask_again(session, services, work.number(run), iteration)
     else:
+        _read_again(session, services, work.number(run))
         work.reopen_failed(session, services, run)
     events.say(
         session,
@@ -325,18 +327,36 @@ def _ask_again(session: Session, services: Services, run_id: int, iteration: int
     gates.ask_about_report(session, services, run, report, revision=last.revision + 1)
 
 
+def _read_again(session: Session, services: Services, run_id: int) -> None:
+    """Ask anew how the columns are to be read, where that question has expired."""
+    run = runs.fresh(session, run_id)
+    last = approvals.latest(session, run_id, GateKind.READING, run.iteration)
+    if run.phase is not Phase.PREPARING or last is None or last.decision is not Decision.EXPIRED:
+        return
+    found = [job.payload for job in jobs.of_run(session, run_id) if job.kind == JobKind.INTAKE]
+    choices = [IntakeResult.model_validate(payload) for payload in found if payload]
+    gates.ask_about_reading(
+        session,
+        services,
+        run,
+        next(result for result in choices if result.readings),
+        revision=last.revision + 1,
+        note=None,
+    )
+
+
 def _cancel(session: Session, services: Services, run_id: int, person: Person) -> str:
     run = _mine(session, services, run_id, person)
     if run.phase in FINAL:
         raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
-    orchestrator.cancel(session, services, run, by=person.name)
+    work.cancel(session, services, run, by=person.name)
     return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
 
 
 def _leave(session: Session, services: Services, guilds: Container[str]) -> None:
     for run in runs.open_runs(session):
         if run.guild is not None and run.guild in guilds:
-            orchestrator.cancel(session, services, run, by="the server, which removed the bot")
+            work.cancel(session, services, run, by="the server, which removed the bot")
 
 
 def _mine(session: Session, services: Services, run_id: int, person: Person) -> Run:

@@ -26,6 +26,7 @@ from agents.jobs import (
     MeasureResult,
     MeasureSpec,
     Progress,
+    Reading,
     ScoredItem,
     StopMode,
     TrainResult,
@@ -61,6 +62,8 @@ class StubLauncher:
     script: dict[str, str] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     verdict: Verdict = Verdict.BETTER
+    readings: tuple[Reading, ...] = ()
+    """What columns can be read as, as long as nobody says."""
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -119,7 +122,7 @@ class StubLauncher:
         payload: Any
         match spec.spec:
             case IntakeSpec():
-                payload = _read(folder)
+                payload = _read(folder, () if spec.spec.reading else self.readings)
             case MeasureSpec():
                 payload = a_measurement()
             case TrainSpec() if spec.spec.hold_at_checkpoint:
@@ -241,7 +244,7 @@ def an_evaluation(verdict: Verdict, **facts: Any) -> EvaluateResult:
     return EvaluateResult(**(found | facts))
 
 
-def _read(folder: Path) -> IntakeResult:
+def _read(folder: Path, readings: tuple[Reading, ...]) -> IntakeResult:
     counts = {"train": 250, "dev": 10, "test": 20}
     refs = {}
     for role, count in counts.items():
@@ -252,7 +255,7 @@ def _read(folder: Path) -> IntakeResult:
         ]
         path.write_text("\n".join(lines))
         refs[role] = _ref(folder, path)
-    return an_intake(**refs)
+    return an_intake(readings=readings, **refs)
 
 
 def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> TrainResult:

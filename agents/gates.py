@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from agents.jobs import IntakeResult
 from agents.services import Services
 from agents.work import number
 from configs.schema import GateKind
@@ -53,6 +54,26 @@ def ask(
         if approvals.decide(session, approval.id, approval.shown_sha256, answer, now):
             approval.decision = Decision.APPROVE
     return approval
+
+
+def ask_about_reading(  # who asks whom, about what, and for which time
+    session: Session,
+    services: Services,
+    run: Run,
+    found: IntakeResult,
+    *,
+    revision: int,
+    note: str | None,
+) -> None:
+    """Ask how the columns of an upload are to be read; `note` says what was wrong with the last answer."""
+    shown = {
+        "format": found.format,
+        "columns": list(found.columns),
+        "readings": [reading.model_dump(mode="json") for reading in found.readings],
+        "samples": [sample.model_dump(mode="json") for sample in found.samples],
+        "note": note,
+    }
+    ask(session, services, run, GateKind.READING, revision=revision, shown=shown)
 
 
 def ask_about_report(

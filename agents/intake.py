@@ -1,24 +1,148 @@
-"""Look at the data: format, roles, row errors, duplicates, split. The reading itself is a job in a child process."""
+"""Look at the data: format, roles, row errors, duplicates, split. The reading itself is a job in a child process.
+
+Where the columns can be read in several ways, a person is asked once; the job has done the likeliest one already, so
+that a ✅ costs nothing, and a reply starts a further attempt that is told how to read them.
+"""
+
+from dataclasses import dataclass
 
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import work
-from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind
-from agents.services import Services
+from agents import gates, readings, work
+from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, Reading
+from agents.services import Services, UserError
 from agents.state import RunState
-from storage import datasets, events, runs
-from storage.models import Dataset, Phase, Run
+from agents.waiting import wait_for
+from configs.schema import GateKind
+from storage import approvals, datasets, events, jobs, runs
+from storage.models import Approval, Dataset, Decision, Job, Phase, Run
 
 SPLIT_SEED = 17
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The rows that intake goes by."""
+
+    run: Run
+    upload: Dataset
+    asked: Approval | None
+    """The latest question how to read the columns."""
+    choices: IntakeResult | None
+    """What the question is about: the result of the attempt that found several readings."""
+
+
 async def prepare(state: RunState, runtime: Runtime[Services]) -> RunState:
-    """Turn an upload into train, dev and sealed test rows, and show the data card."""
+    """Turn an upload into train, dev and sealed test rows, ask where columns are unclear, and show the data card."""
     services = runtime.context
-    run, upload = await services.db.read(_facts, state["run_id"])
-    job = await work.finished(services, run, JobKind.INTAKE, _spec(services, run, upload))
+    known = await services.db.read(_known, state["run_id"])
+    asked = known.asked
+    if asked is not None and asked.decision is Decision.OPEN:
+        wait_for(asked)
+    if asked is not None and asked.decision in {Decision.REJECT, Decision.EXPIRED}:
+        await services.db.write(_end, services, known.run, asked)
+        return state
+    try:
+        wanted = _wanted(known)
+        job = await _read(services, known, wanted)
+    except UserError as error:
+        await services.db.write(_ask, services, known.run, known.choices, asked, str(error))
+        return state
     result = IntakeResult.model_validate(work.payload(job))
+    if result.readings and asked is None:
+        await services.db.write(_ask, services, known.run, result, None, None)
+        return state
+    await _keep_all(services, known.run, job, result)
+    return state
+
+
+def _wanted(known: _Known) -> Reading | None:
+    """Return how a person said the columns are to be read; None leaves it to the rules. Raises: UserError."""
+    asked, choices = known.asked, known.choices
+    if asked is None or choices is None or asked.decision is not Decision.REVISE:
+        return None
+    return readings.understand(asked.comment or "", choices.columns, choices.readings)
+
+
+async def _read(services: Services, known: _Known, wanted: Reading | None) -> Job:
+    """Return the job that read the upload as wanted.
+
+    Raises: UserError: the reading that a person wanted gives no usable rows. work.JobFailed: anything else.
+    """
+    dumped = None if wanted is None else wanted.model_dump(mode="json")
+    try:
+        return await work.finished(
+            services,
+            known.run,
+            JobKind.INTAKE,
+            _spec(services, known, wanted),
+            stale=lambda job: job.spec.get("reading") != dumped,
+        )
+    except work.JobFailed as failed:
+        if wanted is not None and failed.job.error_for_person and failed.job.error:
+            raise UserError(failed.job.error) from failed
+        raise
+
+
+def _known(session: Session, run_id: int) -> _Known:
+    run = runs.get(session, run_id)
+    upload = datasets.find(session, run_id, "upload")
+    if upload is None:
+        raise LookupError(f"run {run_id} has no upload")
+    found = [
+        IntakeResult.model_validate(job.payload)
+        for job in jobs.of_run(session, run_id)
+        if job.kind == JobKind.INTAKE and job.payload is not None
+    ]
+    return _Known(
+        run=run,
+        upload=upload,
+        asked=approvals.latest(session, run_id, GateKind.READING, run.iteration),
+        choices=next((result for result in found if result.readings), None),
+    )
+
+
+def _spec(services: Services, known: _Known, reading: Reading | None) -> IntakeSpec:
+    limits = services.settings.intake
+    return IntakeSpec(
+        upload=FileRef(
+            path=str(services.files.path(known.upload.sha256)),
+            sha256=known.upload.sha256,
+            size_bytes=known.upload.size_bytes,
+            name=known.upload.name,
+        ),
+        task=known.run.goal,
+        seed=SPLIT_SEED,
+        reading=reading,
+        max_unpacked_bytes=limits.max_upload_bytes,
+        **limits.model_dump(exclude={"max_upload_bytes"}),
+    )
+
+
+def _ask(  # the arguments of a transaction are the facts it needs
+    session: Session,
+    services: Services,
+    run: Run,
+    choices: IntakeResult | None,
+    last: Approval | None,
+    note: str | None,
+) -> None:
+    if choices is None:
+        raise LookupError(f"run {run.id} has nothing to ask about its columns")
+    revision = 0 if last is None else last.revision + 1
+    gates.ask_about_reading(session, services, run, choices, revision=revision, note=note)
+
+
+def _end(session: Session, services: Services, run: Run, asked: Approval) -> None:
+    if asked.decision is Decision.REJECT:
+        work.cancel(session, services, run, by=asked.decided_by_name or "somebody")
+    else:
+        reason = "Nobody said in time how to read the columns. `resume` asks again."
+        work.fail(session, services, run, reason)
+
+
+async def _keep_all(services: Services, run: Run, job: Job, result: IntakeResult) -> None:
     splits = [
         ("train", result.train, result.train_rows),
         ("dev", result.dev, result.dev_rows),
@@ -27,30 +151,6 @@ async def prepare(state: RunState, runtime: Runtime[Services]) -> RunState:
     for _role, file, _rows in splits:
         await work.keep(services, job, file)
     await services.db.write(_save, services, run, result, splits)
-    return state
-
-
-def _facts(session: Session, run_id: int) -> tuple[Run, Dataset]:
-    upload = datasets.find(session, run_id, "upload")
-    if upload is None:
-        raise LookupError(f"run {run_id} has no upload")
-    return runs.get(session, run_id), upload
-
-
-def _spec(services: Services, run: Run, upload: Dataset) -> IntakeSpec:
-    limits = services.settings.intake
-    return IntakeSpec(
-        upload=FileRef(
-            path=str(services.files.path(upload.sha256)),
-            sha256=upload.sha256,
-            size_bytes=upload.size_bytes,
-            name=upload.name,
-        ),
-        task=run.goal,
-        seed=SPLIT_SEED,
-        max_unpacked_bytes=limits.max_upload_bytes,
-        **limits.model_dump(exclude={"max_upload_bytes"}),
-    )
 
 
 def _save(

@@ -296,19 +296,11 @@ def _go_on(session: Session, services: Services, run: Run, answered: Approval) -
         case Decision.REVISE:
             runs.move(session, run, Phase.PLANNING)
         case Decision.REJECT:
-            cancel(session, services, run, by=answered.decided_by_name or "somebody")
+            work.cancel(session, services, run, by=answered.decided_by_name or "somebody")
         case _:
             work.fail(
                 session, services, run, "Nobody answered the plan in time. `resume` asks again."
             )
-
-
-def cancel(session: Session, services: Services, run: Run, *, by: str) -> None:
-    """End a run because a person wants it ended: open questions are void, open jobs will be stopped."""
-    now = services.clock.now()
-    runs.end(session, run, Phase.CANCELLED, now)
-    approvals.void(session, work.number(run), now, by="policy:run-cancelled")
-    events.say(session, work.number(run), "ended", f"v{run.version}:cancelled", {"by": by}, now)
 
 
 def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parcel:

@@ -167,6 +167,14 @@ def fail(session: Session, services: Services, run: Run, reason: str) -> None:
     events.say(session, number(run), "ended", f"v{run.version}:failed", {"reason": reason}, now)
 
 
+def cancel(session: Session, services: Services, run: Run, *, by: str) -> None:
+    """End a run because a person wants it ended: open questions are void, open jobs will be stopped."""
+    now = services.clock.now()
+    runs.end(session, run, Phase.CANCELLED, now)
+    approvals.void(session, number(run), now, by="policy:run-cancelled")
+    events.say(session, number(run), "ended", f"v{run.version}:cancelled", {"by": by}, now)
+
+
 def _again(services: Services, job: Job) -> bool:
     if job.outcome == JobOutcome.ABANDONED:
         return job.attempt < services.settings.launcher.max_attempts

@@ -187,6 +187,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "exported": _exported,
     "ended": _ended,
     "notice": _notice,
+    GateKind.READING.value: question_cards.reading,
     GateKind.PLAN.value: question_cards.plan,
     GateKind.CHANGE.value: question_cards.change,
     GateKind.CHECKPOINT.value: question_cards.checkpoint,

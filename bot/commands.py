@@ -10,16 +10,16 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import budget, feedback, gates, orchestrator, work
+from agents import budget, feedback, work
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import export_wishes, rights
+from bot import export_wishes, reviving, rights
 from bot.downloads import Links
 from bot.surface import Person
 from bot.text import plain
 from configs.schema import GateKind
-from storage import approvals, budgets, datasets, events, runs
+from storage import approvals, datasets, events, runs
 from storage.approvals import Answer
 from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
@@ -307,55 +307,13 @@ def _pause(session: Session, services: Services, run_id: int, person: Person) ->
 def _resume(session: Session, services: Services, run_id: int, person: Person) -> str:
     run = _mine(session, services, run_id, person)
     if run.phase is Phase.FAILED:
-        _revive(session, services, run)
+        reviving.revive(session, services, run)
     elif run.paused:
         runs.touch(session, run, paused=False)
     else:
         raise UserError(f"Run #{run_id} is neither paused nor failed; it is {run.phase.value}.")
     events.unsettle(session, run_id)
     return f"Run #{run_id} goes on."
-
-
-def _revive(session: Session, services: Services, run: Run) -> None:
-    """Bring a failed run back to where it failed; a question that expired is asked anew."""
-    phase = run.failed_phase or Phase.PREPARING
-    if phase is Phase.APPROVING:
-        phase = Phase.PLANNING
-    if phase is Phase.DEBUGGING:
-        phase = Phase.PLANNING if run.best_iteration is None else Phase.REVIEWING
-    iteration = run.best_iteration or run.iteration if phase is Phase.REVIEWING else run.iteration
-    runs.move(
-        session,
-        run,
-        phase,
-        failure=None,
-        failed_phase=None,
-        ended_at=None,
-        paused=False,
-        iteration=iteration,
-    )
-    if phase is Phase.REVIEWING:
-        _ask_again(session, services, work.number(run), iteration)
-    else:
-        work.reopen_failed(session, services, run)
-        budgets.reopen(session, work.number(run), iteration)
-    events.say(
-        session,
-        work.number(run),
-        "notice",
-        f"v{run.version}:resumed",
-        {"title": "Resumed", "text": "This run goes on where it stopped."},
-        services.clock.now(),
-    )
-
-
-def _ask_again(session: Session, services: Services, run_id: int, iteration: int) -> None:
-    report = datasets.report_of(session, run_id, iteration)
-    last = approvals.latest(session, run_id, GateKind.REPORT, iteration)
-    if report is None or last is None:
-        raise LookupError(f"run {run_id} has no report to ask about again")
-    run = runs.fresh(session, run_id)
-    gates.ask_about_report(session, services, run, report, revision=last.revision + 1)
 
 
 def _export(
@@ -371,14 +329,14 @@ def _cancel(session: Session, services: Services, run_id: int, person: Person) -
     if run.phase is Phase.EXPORTING:  # what was delivered before stays delivered
         runs.move(session, run, Phase.DELIVERED, exports=[], ended_at=services.clock.now())
         return f"Run #{run_id} is not written in another format after all; its adapter stays."
-    orchestrator.cancel(session, services, run, by=person.name)
+    work.cancel(session, services, run, by=person.name)
     return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
 
 
 def _leave(session: Session, services: Services, guilds: Container[str]) -> None:
     for run in runs.open_runs(session):
         if run.guild is not None and run.guild in guilds:
-            orchestrator.cancel(session, services, run, by="the server, which removed the bot")
+            work.cancel(session, services, run, by="the server, which removed the bot")
 
 
 def _mine(session: Session, services: Services, run_id: int, person: Person) -> Run:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from agents import readings
 from agents.hyperparameters import gigabytes
+from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
-from bot import reports
+from bot import data_cards, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
 from bot.surface import Card, Question, Tone
@@ -15,6 +17,32 @@ from configs.schema import CheckpointMode
 from storage.models import Approval, Decision
 
 DEFAULT_AFTER_SILENCE = "Training goes on while this question stands; no answer means “go on”."
+
+
+def reading(scene: Scene) -> Card:
+    """Ask how the columns of a file are to be read."""
+    shown = scene.event.payload
+    choices = [Reading.model_validate(choice) for choice in shown["readings"]]
+    samples = [Sample.model_validate(sample) for sample in shown["samples"]]
+    lines = [f"⚠ {plain(shown['note'], 400)}"] if shown["note"] else []
+    lines += [
+        f"{number}. {inline(readings.say(choice), 160)} {plain(choice.reason, 240)}"
+        for number, choice in enumerate(choices, start=1)
+    ]
+    columns = plain(", ".join(shown["columns"]), 300)
+    body = f"The columns are: {columns}. They can be read in more than one way:\n" + "\n".join(
+        lines
+    )
+    return _ask(
+        scene,
+        Card(
+            title="How should I read your file?",
+            body=f"{body}\n\nBy the first:\n{data_cards.rendered(samples)}",
+        ),
+        yes="the first one",
+        no="end this run",
+        hint=f"Or reply with a number, or say it yourself, for example “{readings.EXAMPLE}”.",
+    )
 
 
 def plan(scene: Scene) -> Card:

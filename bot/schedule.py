@@ -20,6 +20,7 @@ from storage.approvals import Answer
 from storage.models import Decision
 
 QUESTIONS = {
+    GateKind.READING: "how to read your file",
     GateKind.PLAN: "the plan",
     GateKind.CHANGE: "what should be different",
     GateKind.CHECKPOINT: "whether training goes on",

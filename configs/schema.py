@@ -59,6 +59,8 @@ class CheckpointMode(StrEnum):
 class GateKind(StrEnum):
     """What a person can be asked in the course of a run."""
 
+    READING = "reading"
+    """The columns of a file can be read in several ways: which one? ✅ takes the likeliest."""
     PLAN = "plan"
     """May this plan be carried out? Asked before anything is spent."""
     CHANGE = "change"

@@ -24,6 +24,7 @@ from agents.jobs import (
     JobResult,
     MeasureSpec,
     Progress,
+    Reading,
     SelectSpec,
     StopMode,
     TrainResult,
@@ -62,6 +63,8 @@ class StubLauncher:
     verdict: Verdict = Verdict.BETTER
     parity_cause: str | None = None
     """Why an export is found to answer otherwise than the adapter."""
+    readings: tuple[Reading, ...] = ()
+    """What columns can be read as, as long as nobody says."""
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -120,7 +123,7 @@ class StubLauncher:
         payload: Any
         match spec.spec:
             case IntakeSpec():
-                payload = _read(folder)
+                payload = _read(folder, () if spec.spec.reading else self.readings)
             case MeasureSpec():
                 payload = a_measurement()
             case SelectSpec():
@@ -144,7 +147,7 @@ def _train(folder: Path, spec: TrainSpec) -> tuple[JobOutcome, TrainResult]:
     return outcome, _trained(folder, steps=10, reason=None, keep=True)
 
 
-def _read(folder: Path) -> IntakeResult:
+def _read(folder: Path, readings: tuple[Reading, ...]) -> IntakeResult:
     counts = {"train": 250, "dev": 10, "test": 20}
     refs = {}
     for role, count in counts.items():
@@ -155,7 +158,7 @@ def _read(folder: Path) -> IntakeResult:
         ]
         path.write_text("\n".join(lines))
         refs[role] = _ref(folder, path)
-    return an_intake(**refs)
+    return an_intake(readings=readings, **refs)
 
 
 def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> TrainResult:

@@ -14,7 +14,6 @@ from typing import Any
 
 from agents import jobs
 from agents.jobs import (
-    Candidate,
     Comparison,
     EvaluateResult,
     EvaluateSpec,
@@ -28,7 +27,6 @@ from agents.jobs import (
     MeasureSpec,
     Progress,
     ScoredItem,
-    SelectResult,
     SelectSpec,
     StopMode,
     TrainResult,
@@ -38,6 +36,7 @@ from agents.jobs import (
 from agents.recipe import Metric
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
+from tests.selections import a_selection
 
 
 class SetClock:
@@ -194,17 +193,6 @@ def a_measurement(**facts: Any) -> MeasureResult:
         "device": "cpu",
     }
     return MeasureResult(**(found | facts))
-
-
-def a_selection(names: list[str]) -> SelectResult:
-    """Return what a comparing job would have found: the last one wins."""
-    candidates = tuple(
-        Candidate(name=name, parameters=10**6, bits_per_byte=2.0 - i / 10, rows=10)
-        for i, name in enumerate(names)
-    )
-    return SelectResult(
-        chosen=names[-1], why="fewest bits per byte", candidates=candidates, select_s=1.0
-    )
 
 
 def a_training(**facts: Any) -> TrainResult:

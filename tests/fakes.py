@@ -33,7 +33,8 @@ from agents.jobs import (
 )
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
-from tests.facts import a_measurement, a_selection, a_training, an_evaluation, an_intake
+from tests.facts import a_measurement, a_training, an_evaluation, an_intake
+from tests.selections import a_selection
 from tests.stub_exports import a_written_export
 
 

@@ -1,6 +1,7 @@
 """Budgets: reserved in one transaction, settled with what was used, never overrun by two at once."""
 
 import multiprocessing
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -148,11 +149,18 @@ def test_a_run_that_goes_on_has_its_reservation_again(db):
     assert db.read_now(budgets.taken, "user", "log:anna", NOW) == (6.0, 0.0)
 
 
+def _reserve_slowly(session, run_id):
+    """Leave the others time to look at the same rows before this is committed."""
+    short = budgets.reserve(session, want(run_id, 1.0), TEN_MINUTES, NOW)
+    time.sleep(0.02)
+    return short
+
+
 def _reserve_many(path, run_ids, start, won):
     database = Database(sqlite_url(path), busy_timeout_s=60)
     start.wait()
     for run_id in run_ids:
-        if database.write_now(budgets.reserve, want(run_id, 1.0), TEN_MINUTES, NOW) is None:
+        if database.write_now(_reserve_slowly, run_id) is None:
             won.put(run_id)
     database.close()
 

@@ -33,7 +33,9 @@ class JobKind(StrEnum):
     MEASURE = "measure"
     """Load the base model, count tokens, time two training steps: the facts behind an estimate."""
     TRAIN = "train"
-    """Supervised fine-tuning with TRL and a LoRA adapter."""
+    """Train a LoRA adapter with TRL, by the method of the recipe."""
+    TRAIN_REWARD = "train_reward"
+    """Train the reward model that a TRAIN after it asks: the first half of “RLHF”."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
 
@@ -149,7 +151,7 @@ class MeasureSpec(_Message):
 class TrainSpec(_Message):
     """Train one adapter."""
 
-    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
+    kind: Literal[JobKind.TRAIN, JobKind.TRAIN_REWARD] = JobKind.TRAIN
     model: ModelRef
     train: FileRef
     dev: FileRef
@@ -295,7 +297,7 @@ class MeasureResult(_Message):
 class TrainResult(_Message):
     """An adapter and how it came about."""
 
-    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
+    kind: Literal[JobKind.TRAIN, JobKind.TRAIN_REWARD] = JobKind.TRAIN
     reason: str | None = None
     """Of a STOPPED or PAUSED job: `checkpoint_gate`, `requested`."""
     steps_done: int

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import delivery, feedback, gates, planning, work
+from agents import delivery, feedback, gates, methods, planning, work
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -18,7 +18,7 @@ from agents.jobs import (
     MeasureSpec,
     TrainResult,
 )
-from agents.recipe import CHANGES, Recipe
+from agents.recipe import CHANGES, Method, Recipe
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
@@ -136,7 +136,7 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
             sha256=known.train.sha256,
             size_bytes=known.train.size_bytes,
         ),
-        recipe=Recipe(model=model),
+        recipe=methods.measurable(_start(known, model)),
         threads=services.settings.launcher.threads,
     )
     last = await services.db.read(jobs.latest, work.number(known.run), JobKind.MEASURE)
@@ -152,14 +152,23 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
     )
 
 
+def _start(known: _Known, model: str) -> Recipe:
+    """Return the recipe that a plan begins with: the method that fits the data, or the one that was asked for."""
+    wishes = CHANGES.validate_python(known.run.wishes)
+    return methods.first(known.data, model, known.run.method, wishes)
+
+
 async def _draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
     models = sorted(services.settings.models.catalogue)
     if known.before is None:
         recipe, origins = planning.first_recipe(
             model, known.data, measured, services.settings.training.checkpoint_mode
         )
+        recipe, origins = methods.adapted(
+            recipe, origins, known.data, measured, _start(known, model), known.run.method
+        )
         wishes = CHANGES.validate_python(known.run.wishes)
-        wanted = recipe.amended(wishes)
+        wanted = methods.wished(recipe, wishes)
         asked = [(w.field, str(w.value), "as you asked") for w in wishes]
         kept = [o for o in origins if o[0] not in {w.field for w in wishes}]
         return _Draft(wanted, asked + kept)
@@ -302,6 +311,7 @@ def _save_delivery(
         "size_bytes": packed.size_bytes,
         "base": packed.base,
         "folder": packed.folder,
+        "scores": parcel.recipe.method is Method.REWARD,
         "verdict": parcel.evaluated.verdict.value,
     }
     events.say(session, work.number(run), "delivered", f"i{run.iteration}:delivered", shown, now)

@@ -112,6 +112,9 @@ def estimate(
     # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
     answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
     answers_s = tests * answer_tokens * measured.decode_token_s
+    if not recipe.is_judged_by_answers:
+        # base and tuned only read the rows: forward, a third of a step
+        answers_s = 2 * tests * (measured.step_s / measured_batch) / 3
     return Estimate(
         steps=steps,
         train_rows=rows,

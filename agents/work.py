@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents.jobs import JobKind, JobOutcome, Spec
+from agents.jobs import JobKind, JobOutcome, Spec, TrainResult
 from agents.services import Services, UserError
 from agents.waiting import wait_for
 from storage import approvals, events, jobs, runs
@@ -94,6 +94,15 @@ async def finished(
     if job.outcome not in USABLE:
         raise JobFailed(job)
     return job
+
+
+def reward_dir(session: Session, services: Services, run: Run, iteration: int) -> str | None:
+    """Return where the reward model of an iteration lies, if one was trained."""
+    job = jobs.latest(session, number(run), JobKind.TRAIN_REWARD, iteration)
+    trained = TrainResult.model_validate(job.payload) if job and job.payload else None
+    if job is None or trained is None or trained.adapter_dir is None:
+        return None
+    return str(services.job_folder(job.id) / trained.adapter_dir)
 
 
 def reopen_failed(session: Session, services: Services, run: Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import feedback, gates, orchestrator, work
+from agents import feedback, gates, methods, orchestrator, work
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
 from bot import rights
@@ -24,7 +24,7 @@ from storage.approvals import Answer
 from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
 
-METHODS = ("sft",)
+METHODS = methods.NAMES
 NAME_CHARS = 60
 
 
@@ -64,7 +64,7 @@ class Start:
     file: StoredFile
     file_name: str
     model: str | None = None
-    method: str = "sft"
+    method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
 

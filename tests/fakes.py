@@ -26,6 +26,7 @@ from agents.jobs import (
     MeasureResult,
     MeasureSpec,
     Progress,
+    RowShape,
     ScoredItem,
     StopMode,
     TrainResult,
@@ -61,6 +62,7 @@ class StubLauncher:
     script: dict[str, str] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     verdict: Verdict = Verdict.BETTER
+    shape: RowShape = RowShape.PROMPT_COMPLETION
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -119,7 +121,7 @@ class StubLauncher:
         payload: Any
         match spec.spec:
             case IntakeSpec():
-                payload = _read(folder)
+                payload = _read(folder).model_copy(update={"shape": self.shape})
             case MeasureSpec():
                 payload = a_measurement()
             case TrainSpec() if spec.spec.hold_at_checkpoint:

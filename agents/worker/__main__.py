@@ -31,6 +31,7 @@ PROGRAMS = {
     JobKind.INTAKE: "agents.worker.read_dataset",
     JobKind.MEASURE: "agents.worker.measure",
     JobKind.TRAIN: "agents.worker.course",
+    JobKind.TRAIN_REWARD: "agents.worker.course",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
 }
 """Each module has `run(folder, spec) -> JobResult` and imports what is heavy only when it is imported itself."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.jobs import EvaluateResult, TrainResult, Verdict
-from agents.recipe import Recipe
+from agents.recipe import Method, Recipe
 from agents.services import Services
 from storage.models import Run
 
@@ -86,10 +86,14 @@ def name_of(run: Run, recipe: Recipe) -> str:
     return f"{_slug(recipe.model)}-run{run.id}-i{run.iteration}"
 
 
-def snippet(base: str, folder: str) -> str:
-    """Return the two lines that load an adapter with stock PEFT."""
+def snippet(base: str, folder: str, *, scores: bool = False) -> str:
+    """Return the two lines that load an adapter with stock PEFT; `scores` tells that it is a reward model."""
+    name = json.dumps(base)
+    load = f"AutoModelForCausalLM.from_pretrained({name})"
+    if scores:
+        load = f"AutoModelForSequenceClassification.from_pretrained({name}, num_labels=1)"
     return (
-        f"model = transformers.AutoModelForCausalLM.from_pretrained({json.dumps(base)})\n"
+        f"model = transformers.{load}\n"
         f"model = peft.PeftModel.from_pretrained(model, {json.dumps(folder)})"
     )
 
@@ -117,6 +121,7 @@ def model_card(parcel: Parcel) -> str:
     trained, result = parcel.trained, parcel.evaluated
     base = trained.base_hub_id or parcel.recipe.model
     primary = result.primary
+    scores = parcel.recipe.method is Method.REWARD
     rows = "\n".join(
         f"| {c.metric.value} | {c.base:.3f} | {c.tuned:.3f} | {c.gain:+.3f} [{c.low:+.3f}, {c.high:+.3f}] |"
         for c in result.comparisons
@@ -124,8 +129,8 @@ def model_card(parcel: Parcel) -> str:
     return f"""---
 base_model: {base}
 library_name: peft
-pipeline_tag: text-generation
-tags: [lora, sft, tunewright]
+pipeline_tag: {"text-classification" if scores else "text-generation"}
+tags: [lora, {parcel.recipe.method.value}, tunewright]
 ---
 
 # Adapter for {base}
@@ -149,12 +154,12 @@ By the rule it is **{VERDICTS[result.verdict]}**: {primary.metric.value} went fr
 
 ```python
 import peft, transformers
-{snippet(base, ".")}
+{snippet(base, ".", scores=scores)}
 ```
 
 ## How it was made
 
-LoRA rank {parcel.recipe.lora_r}, alpha {parcel.recipe.lora_alpha}, learning rate {parcel.recipe.learning_rate:g}, batch \
+Method {parcel.recipe.method.value}, LoRA rank {parcel.recipe.lora_r}, alpha {parcel.recipe.lora_alpha}, learning rate {parcel.recipe.learning_rate:g}, batch \
 {parcel.recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
 {trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
 The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}

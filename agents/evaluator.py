@@ -23,6 +23,7 @@ class _Known:
     test: Dataset
     training: Job
     earlier: list[EvaluationReport]
+    reward_dir: str | None
     best_dev_loss: float | None
     """Of the best iteration so far, for choosing what is kept: dev decides, never the test set."""
 
@@ -30,7 +31,7 @@ class _Known:
 async def evaluate(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Have base and tuned answer the same sealed rows; keep the report and ask about it."""
     services = runtime.context
-    known = await services.db.read(_known, state["run_id"])
+    known = await services.db.read(_known, services, state["run_id"])
     trained = TrainResult.model_validate(work.payload(known.training))
     if trained.adapter_dir is None:
         raise UserError(
@@ -60,7 +61,7 @@ async def review(state: RunState, runtime: Runtime[Services]) -> RunState:
     return state
 
 
-def _known(session: Session, run_id: int) -> _Known:
+def _known(session: Session, services: Services, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
     test = datasets.find(session, run_id, "test")
@@ -75,6 +76,7 @@ def _known(session: Session, run_id: int) -> _Known:
         plan=plan,
         test=test,
         training=training,
+        reward_dir=work.reward_dir(session, services, run, run.iteration),
         earlier=[r for r in datasets.reports(session, run_id) if r.iteration != run.iteration],
         best_dev_loss=_dev_loss(TrainResult.model_validate(work.payload(best))) if best else None,
     )
@@ -91,6 +93,7 @@ def _spec(services: Services, known: _Known, adapter_dir: str) -> EvaluateSpec:
             size_bytes=known.test.size_bytes,
         ),
         recipe=recipe,
+        reward_dir=known.reward_dir,
         earlier_p_values=tuple(report.p_value for report in known.earlier),
         threads=services.settings.launcher.threads,
     )

@@ -36,7 +36,9 @@ class JobKind(StrEnum):
     SELECT = "select"
     """Compare base models on the dev rows and choose one."""
     TRAIN = "train"
-    """Supervised fine-tuning with TRL and a LoRA adapter."""
+    """Train a LoRA adapter with TRL, by the method of the recipe."""
+    TRAIN_REWARD = "train_reward"
+    """Train the reward model that a TRAIN after it asks: the first half of “RLHF”."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
     EXPORT = "export"
@@ -283,7 +285,7 @@ class SelectSpec(_Message):
 class TrainSpec(_Message):
     """Train one adapter."""
 
-    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
+    kind: Literal[JobKind.TRAIN, JobKind.TRAIN_REWARD] = JobKind.TRAIN
     model: ModelRef
     train: FileRef
     dev: FileRef
@@ -550,7 +552,7 @@ class SelectResult(_Message):
 class TrainResult(_Message):
     """An adapter and how it came about."""
 
-    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
+    kind: Literal[JobKind.TRAIN, JobKind.TRAIN_REWARD] = JobKind.TRAIN
     reason: str | None = None
     """Of a STOPPED or PAUSED job: `checkpoint_gate`, `requested`."""
     steps_done: int

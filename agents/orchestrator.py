@@ -9,7 +9,17 @@ from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from agents import budget, delivery, feedback, gates, hyperparameters, planning, selection, work
+from agents import (
+    budget,
+    delivery,
+    feedback,
+    gates,
+    hyperparameters,
+    methods,
+    planning,
+    selection,
+    work,
+)
 from agents.jobs import (
     EvaluateResult,
     FileRef,
@@ -20,7 +30,7 @@ from agents.jobs import (
     RowShape,
     TrainResult,
 )
-from agents.recipe import CHANGES, Recipe
+from agents.recipe import CHANGES, Method, Recipe
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
@@ -66,14 +76,15 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Measure model and rows, make a plan by rules and wishes, and ask for approval."""
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
-    planning.check_trainable(known.data.shape)
     model = _wished_model(known)
+    method = _start(known, model or known.run.model).method
     chosen = None
-    if model is None:
+    if model is None and method is Method.SFT:
         files = {role: _ref(services, known.files[role]) for role in ("train", "dev")}
         memory_bytes = psutil.virtual_memory().total
         chosen = await selection.choose(services, known.run, known.data, files, memory_bytes)
-        model = known.run.model if chosen is None else chosen.model
+        model = None if chosen is None else chosen.model
+    model = model or known.run.model
     measured_job = await _measured(services, known, model)
     measured = MeasureResult.model_validate(work.payload(measured_job))
     draft = await _draft(services, known, model, measured)
@@ -149,12 +160,15 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
         ):
             if change.field == "model":
                 model = str(change.value)
-    tried = known.data.shape is RowShape.PROMPT_COMPLETION
+    start = _start(known, model)
+    tried = start.method is Method.SFT and known.data.shape is RowShape.PROMPT_COMPLETION
+    if start.method is Method.SFT:
+        start = start.model_copy(update={"primary_metric": known.data.suggested_metric})
     limits = services.settings.planning
     spec = MeasureSpec(
         model=services.model_ref(model),
         train=_ref(services, known.files["train"]),
-        recipe=Recipe(model=model, primary_metric=known.data.suggested_metric),
+        recipe=methods.measurable(start),
         threads=services.settings.launcher.threads,
         dev=_ref(services, known.files["dev"]) if tried else None,
         task=known.run.goal,
@@ -199,13 +213,29 @@ def _ref(services: Services, dataset: Dataset) -> FileRef:
     )
 
 
+def _start(known: _Known, model: str) -> Recipe:
+    """Return the recipe that a plan begins with: the method that fits the data, or the one that was asked for."""
+    wishes = CHANGES.validate_python(known.run.wishes)
+    return methods.first(known.data, model, known.run.method, wishes)
+
+
+def _first_draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
+    """Derive what the rules suggest around a person's wishes, and turn it into what the method needs."""
+    wishes = CHANGES.validate_python(known.run.wishes)
+    start = _start(known, model)
+    mode = services.settings.training.checkpoint_mode
+    plain = [w for w in wishes if start.method is Method.SFT or w.field not in methods.OWN_FIELDS]
+    wished: dict[str, Any] = {w.field: w.value for w in plain}
+    usual, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
+    recipe, origins = methods.adapted(usual, origins, known.data, measured, start, known.run.method)
+    asked = [(w.field, str(w.value), ASKED) for w in wishes]
+    said = {field for field, _value, _why in asked}
+    return _Draft(methods.wished(recipe, wishes), asked + [o for o in origins if o[0] not in said])
+
+
 async def _draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
     if known.before is None:
-        wishes = CHANGES.validate_python(known.run.wishes)
-        mode = services.settings.training.checkpoint_mode
-        wished: dict[str, Any] = {w.field: w.value for w in wishes}
-        recipe, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
-        return _Draft(recipe, [(w.field, str(w.value), ASKED) for w in wishes] + origins)
+        return _first_draft(services, known, model, measured)
     before = Recipe.model_validate(known.before.recipe)
     decided = [o for o in ORIGINS.validate_python(known.before.why) if o[2] in {ASKED, SUGGESTED}]
     changes, notes, asked_words, reason = [], [], None, SUGGESTED
@@ -217,6 +247,11 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
     changed: dict[str, Any] = {c.field: c.value for c in changes}
+    if before.method is not Method.SFT:
+        kept = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in changed]
+        after = methods.wished(before, changes)
+        origins = [(c.field, str(c.value), reason) for c in changes] + kept
+        return _Draft(after, origins, planning.difference(before, after), notes, asked_words)
     decided = [(c.field, str(c.value), reason) for c in changes] + [
         o for o in decided if o[0] not in changed
     ]
@@ -350,6 +385,7 @@ def _save_delivery(
         "size_bytes": packed.size_bytes,
         "base": packed.base,
         "folder": packed.folder,
+        "scores": parcel.recipe.method is Method.REWARD,
         "verdict": parcel.evaluated.verdict.value,
     }
     events.say(session, work.number(run), "delivered", f"i{run.iteration}:delivered", shown, now)

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agents import memory
-from agents.jobs import Baseline, IntakeResult, MeasureResult, RowShape
+from agents.jobs import Baseline, IntakeResult, MeasureResult
 from agents.recipe import Metric, Recipe, RecipeChange
-from agents.services import UserError
 
 Z_FOR_80_PERCENT_POWER = 7.85
 """(z₀.₉₇₅ + z₀.₈)²: two-sided 5 %, 80 % power."""
@@ -15,20 +14,6 @@ DISCORDANT_SHARE = 0.2
 """Share of items on which base and tuned are expected to differ; no data has been seen when this is used."""
 FEWEST_ITEMS = 20
 """Below this many test items no verdict is given."""
-
-TRAINABLE = frozenset({RowShape.PROMPT_COMPLETION, RowShape.TEXT})
-"""Shapes of rows that a trainer exists for."""
-INSTEAD = {
-    RowShape.PREFERENCE: "the file holds preferences (a better and a worse answer). Keep the better answers, in columns "
-    "'prompt' and 'completion'",
-    RowShape.UNPAIRED: "the file holds answers with a thumb up or down. Keep the good ones, in columns 'prompt' and "
-    "'completion'",
-    RowShape.PROMPT_ONLY: "the file holds prompts without answers to learn. Add the right answers in a column "
-    "'completion'",
-    RowShape.STEPWISE: "the file holds answers in steps, each judged. Keep the right ones, joined in a column "
-    "'completion'",
-}
-"""What to do with the other shapes."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +55,6 @@ class Estimate:
         return asdict(self)
 
 
-def check_trainable(shape: RowShape) -> None:
-    """Refuse rows that no trainer exists for, before anything is measured. Raises: UserError."""
-    if shape not in TRAINABLE:
-        raise UserError(
-            f"I read your data, but cannot train on it yet: {INSTEAD[shape]}, and upload the file again. "
-            "Today I learn from prompts with answers, conversations and plain text."
-        )
-
-
 def smallest_gain(items: int, discordant_share: float = DISCORDANT_SHARE) -> float | None:
     """Return the smallest true gain that a paired test on `items` shows with 80 % power, or None below 20 items.
 
@@ -112,6 +88,9 @@ def estimate(
     # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
     answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
     answers_s = tests * answer_tokens * measured.decode_token_s
+    if not recipe.is_judged_by_answers:
+        # base and tuned only read the rows: forward, a third of a step
+        answers_s = 2 * tests * (measured.step_s / measured_batch) / 3
     expected_bytes = None
     if measured.architecture is not None:
         expected_bytes = memory.training_bytes(

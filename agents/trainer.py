@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import gates, planning, work
+from agents import gates, methods, planning, work
 from agents.jobs import FileRef, JobKind, JobOutcome, TrainResult, TrainSpec
 from agents.recipe import Recipe
 from agents.services import Services
@@ -40,6 +40,7 @@ async def train(state: RunState, runtime: Runtime[Services]) -> RunState:
     known = await services.db.read(_known, state["run_id"])
     job = known.job
     if job is None:
+        await _reward_model(services, known)
         job = await services.db.write(_open, services, known, finish_now=False)
     elif job.checkpoint_reached and known.gate is None and job.state is not JobState.CLOSED:
         await services.db.write(_ask, services, known, job)
@@ -47,6 +48,14 @@ async def train(state: RunState, runtime: Runtime[Services]) -> RunState:
         wait_for(job)
     await _settle(services, known, job)
     return state
+
+
+async def _reward_model(services: Services, known: _Known) -> None:
+    """Train the reward model that the recipe's rewards ask, if they ask one."""
+    recipe = Recipe.model_validate(known.plan.recipe)
+    if methods.needs_reward_model(recipe):
+        spec = _spec(services, known, methods.reward_model_recipe(recipe), JobKind.TRAIN_REWARD)
+        await work.finished(services, known.run, JobKind.TRAIN_REWARD, spec)
 
 
 async def _settle(services: Services, known: _Known, job: Job) -> None:
@@ -104,20 +113,13 @@ def _known(session: Session, run_id: int) -> _Known:
 
 def _open(session: Session, services: Services, known: _Known, *, finish_now: bool) -> Job:
     recipe = Recipe.model_validate(known.plan.recipe)
-    settings = services.settings
-    run_id = work.number(known.run)
-    first = jobs.job_id(run_id, known.run.iteration, JobKind.TRAIN, 1)
-    spec = TrainSpec(
-        model=services.model_ref(recipe.model),
-        train=_ref(services, known.train),
-        dev=_ref(services, known.dev),
-        recipe=recipe,
-        save_steps=settings.training.save_steps,
-        checkpoint_fraction=settings.training.checkpoint_fraction,
-        hold_at_checkpoint=recipe.checkpoint_mode is CheckpointMode.HOLD and known.gate is None,
-        checkpoints_dir=str(services.job_folder(first) / "checkpoints"),
-        threads=settings.launcher.threads,
-        finish_now=finish_now,
+    hold = recipe.checkpoint_mode is CheckpointMode.HOLD and known.gate is None
+    spec = _spec(services, known, recipe, JobKind.TRAIN).model_copy(
+        update={
+            "hold_at_checkpoint": hold,
+            "finish_now": finish_now,
+            "reward_dir": work.reward_dir(session, services, known.run, known.run.iteration),
+        }
     )
     attempt = known.job.attempt + 1 if known.job else 1
     expected_s = planning.Estimate(**known.plan.estimate).train_s
@@ -129,6 +131,25 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
         spec,
         attempt=attempt,
         expected_s=expected_s,
+    )
+
+
+def _spec(services: Services, known: _Known, recipe: Recipe, kind: JobKind) -> TrainSpec:
+    settings = services.settings
+    first = jobs.job_id(work.number(known.run), known.run.iteration, kind, 1)
+    return TrainSpec.model_validate(
+        {
+            "kind": kind,
+            "model": services.model_ref(recipe.model),
+            "train": _ref(services, known.train),
+            "dev": _ref(services, known.dev),
+            "recipe": recipe,
+            "save_steps": settings.training.save_steps,
+            "checkpoint_fraction": settings.training.checkpoint_fraction,
+            "hold_at_checkpoint": False,
+            "checkpoints_dir": str(services.job_folder(first) / "checkpoints"),
+            "threads": settings.launcher.threads,
+        }
     )
 
 

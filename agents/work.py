@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents.jobs import FileRef, JobKind, JobOutcome, Spec
+from agents.jobs import FileRef, JobKind, JobOutcome, Spec, TrainResult
 from agents.services import Services, UserError
 from agents.waiting import wait_for
 from storage import approvals, events, jobs, runs
@@ -107,6 +107,15 @@ async def keep(services: Services, job: Job, file: FileRef) -> StoredFile:
     if kept.sha256 != file.sha256:
         raise ValueError(f"{file.path} has changed since job {job.id} wrote it")
     return kept
+
+
+def reward_dir(session: Session, services: Services, run: Run, iteration: int) -> str | None:
+    """Return where the reward model of an iteration lies, if one was trained."""
+    job = jobs.latest(session, number(run), JobKind.TRAIN_REWARD, iteration)
+    trained = TrainResult.model_validate(job.payload) if job and job.payload else None
+    if job is None or trained is None or trained.adapter_dir is None:
+        return None
+    return str(services.job_folder(job.id) / trained.adapter_dir)
 
 
 def reopen_failed(session: Session, services: Services, run: Run) -> None:

@@ -88,7 +88,9 @@ def finetune(  # noqa: PLR0913  # one argument per option
     data: Annotated[Path, typer.Argument(help="CSV, JSON or JSONL file.")],
     task: Annotated[str, typer.Option(help="What the model should learn, in a sentence.")],
     model: Annotated[str | None, typer.Option(help="Name in the model catalogue.")] = None,
-    method: Annotated[str, typer.Option(help="How to train.")] = "sft",
+    method: Annotated[
+        str, typer.Option(help="How to train; without it, what fits the data.")
+    ] = "auto",
     yes: Annotated[
         bool, typer.Option("--yes", help="Let a policy answer every gate with ✅.")
     ] = False,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import budget, feedback, work
+from agents import budget, feedback, methods, work
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
@@ -24,7 +24,7 @@ from storage.approvals import Answer
 from storage.files import StoredFile
 from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
 
-METHODS = ("sft",)
+METHODS = methods.NAMES
 ADAPTER = "adapter"
 NAME_CHARS = 60
 
@@ -65,7 +65,7 @@ class Start:
     file: StoredFile
     file_name: str
     model: str | None = None
-    method: str = "sft"
+    method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
 

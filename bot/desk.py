@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agents.services import Services, UserError
-from bot.commands import Commands, Start
+from bot.commands import METHODS, Commands, Start
 from bot.surface import Person, Surface
 from bot.text import size
 from storage import inbox
@@ -43,7 +43,7 @@ class Wish:
     size_bytes: int
     """As the surface announced it; what counts is what streams in."""
     model: str | None = None
-    method: str = "sft"
+    method: str = METHODS[0]
     request: dict[str, Any] = field(default_factory=dict)
     """What the surface needs to fetch the file and to answer: URLs, ids, tokens."""
 

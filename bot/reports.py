@@ -107,7 +107,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
 
 def load_snippet(shown: dict[str, Any]) -> str:
     """Return the two lines that load a delivered adapter, as a code block."""
-    return block(snippet(shown["base"], shown["folder"]), 600)
+    return block(snippet(shown["base"], shown["folder"], scores=shown.get("scores", False)), 600)
 
 
 def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:

@@ -14,7 +14,7 @@ from agents.launchers import Launcher
 from agents.recipe import RecipeChange
 from agents.services import UserError
 from bot.app import App, open_app, run_app
-from bot.commands import ADAPTER, Start
+from bot.commands import ADAPTER, METHODS, Start
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from configs.schema import GateKind, Settings
@@ -29,7 +29,7 @@ class Job:
     data: Path | None = None
     task: str = ""
     model: str | None = None
-    method: str = "sft"
+    method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
     run_id: int | None = None

@@ -13,6 +13,7 @@ WORK = {
     JobKind.MEASURE: "Measuring model and machine",
     JobKind.SELECT: "Comparing models",
     JobKind.TRAIN: "Training",
+    JobKind.TRAIN_REWARD: "Training the reward model",
     JobKind.EVALUATE: "Measuring base against tuned",
     JobKind.EXPORT: "Writing another format",
 }
@@ -99,7 +100,7 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
         if scene.progress and outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
         else ""
     )
-    if job.kind == JobKind.TRAIN and job.payload:
+    if job.kind in {JobKind.TRAIN, JobKind.TRAIN_REWARD} and job.payload:
         body = reports.training_summary(job.payload)
     elif outcome is not JobOutcome.SUCCEEDED and job.error:
         body = plain(job.error, 600)

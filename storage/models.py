@@ -146,7 +146,7 @@ class Run(SQLModel, table=True):
     target: str = "model"
     goal: str
     """The person's sentence."""
-    method: str = "sft"
+    method: str = "auto"
     model: str
     """Name in the model catalogue."""
     owner: str = Field(index=True)

@@ -25,6 +25,7 @@ from agents.jobs import (
     MeasureSpec,
     Progress,
     Reading,
+    RowShape,
     SelectSpec,
     StopMode,
     TrainResult,
@@ -66,6 +67,7 @@ class StubLauncher:
     """Why an export is found to answer otherwise than the adapter."""
     readings: tuple[Reading, ...] = ()
     """What columns can be read as, as long as nobody says."""
+    shape: RowShape = RowShape.PROMPT_COMPLETION
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -124,7 +126,9 @@ class StubLauncher:
         payload: Any
         match spec.spec:
             case IntakeSpec():
-                payload = _read(folder, () if spec.spec.reading else self.readings)
+                payload = _read(folder, () if spec.spec.reading else self.readings).model_copy(
+                    update={"shape": self.shape}
+                )
             case MeasureSpec():
                 payload = a_measurement()
             case SelectSpec():

@@ -32,6 +32,7 @@ PROGRAMS = {
     JobKind.MEASURE: "agents.worker.measure",
     JobKind.SELECT: "agents.worker.select_model",
     JobKind.TRAIN: "agents.worker.course",
+    JobKind.TRAIN_REWARD: "agents.worker.course",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
     JobKind.EXPORT: "agents.worker.export_model",
 }

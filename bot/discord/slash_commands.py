@@ -47,7 +47,7 @@ class Finetune(app_commands.Group):
         dataset="CSV, JSON or JSONL with what goes in and what should come out",
         task="What the model should learn, in a sentence",
         model="Base model; without it, this server's usual one",
-        method="How to train",
+        method="How to train; without it, what fits the data",
     )
     @app_commands.choices(method=[app_commands.Choice(name=m, value=m) for m in METHODS])
     async def start(

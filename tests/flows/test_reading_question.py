@@ -1,6 +1,5 @@
 """Columns that can be read in several ways: one question, answered by ✅, by words, by ❌ or by nobody."""
 
-from agents import planning
 from agents.jobs import IntakeSpec, Reading, RowShape
 from bot.schedule import sweep
 from configs.schema import GateKind
@@ -128,14 +127,11 @@ async def test_a_standing_permission_takes_the_first_and_a_clear_file_is_never_a
         assert house.titles().count(QUESTION) == 1
 
 
-async def test_rows_that_no_trainer_exists_for_end_the_run_with_what_would_do(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(planning, "TRAINABLE", frozenset())
-    monkeypatch.setattr(planning, "INSTEAD", {RowShape.PROMPT_COMPLETION: "it holds pairs"})
+async def test_rows_that_no_method_learns_from_end_the_run_with_what_would_do(tmp_path):
     async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.STEPWISE
         await house.start()
 
         run = await house.run()
         assert run.phase is Phase.FAILED
-        assert "cannot train on it yet: it holds pairs" in run.failure
+        assert "no method here learns from those" in run.failure

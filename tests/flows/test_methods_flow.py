@@ -1,0 +1,52 @@
+"""Runs by other methods than supervised fine-tuning, from the command to the link."""
+
+from agents.jobs import RowShape
+from storage import jobs
+from storage.models import Decision, Phase
+from tests.house import EVERY_GATE, open_house
+
+
+async def test_pairs_of_answers_are_learnt_by_dpo_without_anybody_naming_it(tmp_path):
+    async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.PREFERENCE
+        await house.start()
+
+        assert "`method = dpo`" in house.surface.question()["body"]
+
+        await house.answer(Decision.APPROVE)
+        spec = (await house.app.services.db.read(jobs.latest, 1, "train")).spec
+        assert (spec["recipe"]["method"], spec["recipe"]["beta"]) == ("dpo", 0.1)
+
+
+async def test_a_method_that_cannot_learn_from_the_rows_ends_the_run_with_those_that_can(tmp_path):
+    async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.PREFERENCE
+        await house.start(method="sft")
+
+        assert (await house.run()).phase is Phase.FAILED
+        assert any("dpo or orpo" in message["body"] for message in house.surface.messages())
+
+
+async def test_rlhf_trains_a_reward_model_first_and_asks_it_in_training_and_measuring(tmp_path):
+    async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.PREFERENCE
+        await house.start(method="rlhf", policy=EVERY_GATE)
+
+        assert (await house.run()).phase is Phase.DELIVERED
+        assert house.launcher.started == [
+            "run1-i1-intake-a1",
+            "run1-i1-measure-a1",
+            "run1-i1-train-reward-a1",
+            "run1-i1-train-a1",
+            "run1-i1-evaluate-a1",
+        ]
+        read = house.app.services.db.read
+        first, second, last = [
+            (await read(jobs.latest, 1, kind)).spec
+            for kind in ("train_reward", "train", "evaluate")
+        ]
+        folder = house.app.services.job_folder("run1-i1-train-reward-a1") / "artifacts/adapter"
+        assert (first["recipe"]["method"], second["recipe"]["method"]) == ("reward", "rloo")
+        assert first["checkpoints_dir"] != second["checkpoints_dir"]
+        assert second["reward_dir"] == last["reward_dir"] == str(folder)
+        assert any("reward model" in title for title in house.titles())

@@ -47,8 +47,9 @@ format: $(STAMP) ## Let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(STAMP) ## Rewrite what is derived from the settings' schema
+docs: $(STAMP) ## Rewrite what is derived from the settings' schema and from what intake does
 	$(BIN)/python -m configs.publish
+	$(BIN)/python -m tests.worker.corpus
 
 bench: $(STAMP) ## The benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

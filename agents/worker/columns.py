@@ -1,5 +1,6 @@
 """Columns as the rules see them: names without case, a sample of the values, and the task sentence."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,8 +72,8 @@ class Columns:
         return [value for value in found if value is not None and value != ""]
 
     def texts(self, name: str) -> list[str]:
-        """Return the values of a column in the sample as texts, "" for what is none."""
-        return [plain(record.values.get(name)) for record in self.sample]
+        """Return the values of a column in the sample as texts, "" for nothing."""
+        return [_shown(record.values.get(name)) for record in self.sample]
 
     def first(self, keys: Sequence[str]) -> str | None:
         """Return the first column that is called one of these."""
@@ -133,3 +134,7 @@ class Columns:
     @staticmethod
     def _counts(numbers: list[str]) -> bool:
         return len(set(numbers)) == len(numbers)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else plain(value)

@@ -115,7 +115,8 @@ def _delimiter(head: str, is_whole: bool) -> str | None:
         score = _agreement(head, candidate, is_whole)
         if score > best_score:
             best, best_score = candidate, score
-    if best is not None and (best_score[0] >= SURE or _is_header(head, best)):
+    named = best is not None and _is_header(head, best)
+    if best is not None and (named or (best_score[0] >= SURE and not _is_prose(head, best))):
         return best
     for candidate in RARE_DELIMITERS:
         share, width = _agreement(head, candidate, is_whole)
@@ -135,6 +136,11 @@ def _agreement(head: str, delimiter: str, is_whole: bool) -> tuple[float, int]:
     if width < 2:
         return (0.0, 0)
     return (sum(len(row) == width for row in rows) / len(rows), width)
+
+
+def _is_prose(head: str, delimiter: str) -> bool:
+    """Tell whether what could part values is punctuation: nothing but white space ever follows it."""
+    return re.search(rf"{re.escape(delimiter)}\S", head) is None
 
 
 def _is_header(head: str, delimiter: str) -> bool:

@@ -45,6 +45,9 @@ def _of_two(both: Sequence[str], prompt: str, completion: str, why: str) -> Read
 def _one_by_name(usable: Sequence[str]) -> Reading | None:
     texts = [name for name in usable if name.strip().casefold() in TEXTS]
     answers = [name for name in usable if name.strip().casefold() in ANSWERS]
+    if len(texts) == len(answers) == 1:
+        reason = f"'{texts[0]}' and '{answers[0]}' are usual names for a prompt and its completion."
+        return single(texts[0], answers[0], reason)
     if len(texts) + len(answers) != 1:
         return None
     known = (texts or answers)[0]

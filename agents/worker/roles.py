@@ -63,7 +63,8 @@ def find_readings(table: Table, task: str) -> list[Reading]:
     for rule in RULES:
         found = rule(seen)
         if found:
-            return [_with_ignored(reading, seen.names) for reading in found[:MOST_READINGS]]
+            told = [_as_records(reading, seen) for reading in found[:MOST_READINGS]]
+            return [_with_ignored(reading, seen.names) for reading in told]
     raise bad_data(
         f"It is unclear which columns hold prompts and which completions. Found: {listed(table.columns)}. {HOW_TO_NAME}"
     )
@@ -244,19 +245,24 @@ def _pair(seen: Columns, prompt: str, completion: str) -> Reading:
     reason = f"'{names[prompt]}' and '{names[completion]}' are usual names for a prompt and its completion."
     if before or after:
         reason += f" {listed(before + after)} is added to the prompt where it is not empty."
-    nested = _holds_records(seen, names[completion])
     return _with_company(
         Reading(
             shape=RowShape.PROMPT_COMPLETION,
             prompt=(*before, names[prompt], *after),
             required=names[prompt],
             answer=(names[completion],),
-            as_json=nested,
             asks_already=prompt in {"prompt", "instruction", "user"},
             reason=reason,
         ),
         seen,
     )
+
+
+def _as_records(reading: Reading, seen: Columns) -> Reading:
+    """Have an answer that is a list or object in most rows written as JSON."""
+    if reading.shape is not RowShape.PROMPT_COMPLETION or len(reading.answer) != 1:
+        return reading
+    return reading.model_copy(update={"as_json": _holds_records(seen, reading.answer[0])})
 
 
 def _holds_records(seen: Columns, name: str) -> bool:

@@ -3,7 +3,7 @@
 import datetime
 import gzip
 import io
-import time
+import resource
 import zipfile
 from contextlib import suppress
 
@@ -117,6 +117,11 @@ def only_a_directory() -> bytes:
     return stream.getvalue()
 
 
+def cpu_of_children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 HARMFUL = {
     "gzip bomb": (gzip_bomb, "holds more than the 64 MiB"),
     "gzip in gzip": (lambda: gzip.compress(gzip.compress(b"a,b\n1,2\n")), "This is a gzip archive"),
@@ -138,7 +143,7 @@ HARMFUL = {
 def test_a_packed_file_that_would_do_harm_gets_a_sentence(tmp_path, name):
     make, sentence = HARMFUL[name]
     content = make()
-    began_s = time.monotonic()
+    before_s = cpu_of_children_s()
 
     result = read_by_worker(tmp_path, content)
 
@@ -146,7 +151,7 @@ def test_a_packed_file_that_would_do_harm_gets_a_sentence(tmp_path, name):
     assert result.error is not None
     assert (result.error.code, result.error.for_person) == ("bad_data", True), result.error
     assert sentence in result.error.message
-    assert time.monotonic() - began_s < 10
+    assert cpu_of_children_s() - before_s < 10
 
 
 @pytest.mark.parametrize("content", [parquet(ROWS), xlsx(("S", sheet()))], ids=["parquet", "excel"])

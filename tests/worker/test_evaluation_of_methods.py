@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.jobs import EvaluateResult, Verdict
+from agents.jobs import EvaluateResult, MeasureResult, Verdict
 from agents.recipe import Method, Metric
 from tests.worker.forkserver import ForkServer
 from tests.worker.tiny_model import (
     evaluate_spec,
+    measure_spec,
     method_recipe,
     method_spec,
     open_job,
@@ -114,3 +115,19 @@ def test_prompts_of_several_turns_are_asked_as_the_template_has_them(
     assert payload.best[0].prompt == "colour?\nof what?\nof thing 3"
     assert {item.reference for item in payload.best} == {"yes"}
     assert json.loads((tmp_path / "evaluation/result.json").read_bytes())["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("method", [Method.DPO, Method.KTO, Method.REWARD, Method.RLOO])
+def test_every_method_can_be_measured_before_it_is_planned(
+    worker: ForkServer, tiny: Path, tmp_path: Path, method: Method
+) -> None:
+    train = write_records(tmp_path / "train.jsonl", shaped(method, 20))
+    spec = measure_spec(tiny, train, method_recipe(method))
+
+    result = worker.run(open_job(tmp_path / "job", spec))
+
+    assert result is not None
+    assert isinstance(result.payload, MeasureResult), result
+    assert 30 < result.payload.tokens_mean < result.payload.tokens_max + 1 < 80
+    assert result.payload.step_s > 0
+    assert (result.payload.decode_token_s > 0) == (method is Method.RLOO)

@@ -24,6 +24,7 @@ LONGER = {
     "agents/jobs.py": "every message between bot and worker, side by side",
     "configs/schema.py": "every setting, side by side",
     "storage/models.py": "every noun, side by side",
+    "tests/worker/corpus.py": "every file of the corpus, side by side",
 }
 # fmt: off
 HEAVY = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agents.jobs import IntakeResult, Mask, RowShape, Sample
+from agents.jobs import FindingKind, IntakeResult, Mask, RowShape, Sample
 from agents.planning import FEWEST_ITEMS
 from bot.scenes import Scene
 from bot.surface import Card, Field
@@ -22,6 +22,10 @@ MEANINGS = {
     Mask.AVOIDED: "✗ is learnt to be avoided",
     Mask.COMPARED: "= is only compared with what the model says",
 }
+MOST_FINDINGS = 6
+SHOWN_ROWS = 5
+TOLD_ANYWAY = frozenset({FindingKind.DUPLICATES, FindingKind.CONFLICTS})
+"""Findings that the notes on the rows have already."""
 SAMPLE_CHARS = 500
 TURN_CHARS = 160
 
@@ -32,7 +36,7 @@ def data(scene: Scene) -> Card:
     into = inline(found.prompt_column) if found.prompt_column else "–"
     return Card(
         title="Your data",
-        body="\n".join(f"• {plain(note, 700)}" for note in _notes(found))
+        body="\n".join([*(f"• {plain(note, 700)}" for note in _notes(found)), *_findings(found)])
         + f"\n\n{rendered(found.samples)}",
         fields=(
             Field("file", plain(found.format, 120)),
@@ -64,6 +68,21 @@ def _turns(sample: Sample) -> list[str]:
         + clip(turn.text, room).replace("\n", f"\n{MARKS[turn.mask]} ")
         for turn in sample.turns
     ]
+
+
+def _findings(found: IntakeResult) -> list[str]:
+    """Say what the checks found, the most serious first."""
+    new = [finding for finding in found.findings if finding.kind not in TOLD_ANYWAY]
+    lines = []
+    for finding in new[:MOST_FINDINGS]:
+        numbers = ", ".join(f"{row:,}" for row in finding.rows[:SHOWN_ROWS])
+        more = ", …" if finding.count > SHOWN_ROWS else ""
+        where = f" (row {numbers}{more})" if numbers else ""
+        example = f" For example {finding.example}" if finding.example else ""
+        lines.append(f"⚠ {plain(finding.sentence + where + example, 600)}")
+    if len(new) > MOST_FINDINGS:
+        lines.append(f"… and {len(new) - MOST_FINDINGS} findings of less weight.")
+    return lines
 
 
 def _notes(found: IntakeResult) -> list[str]:

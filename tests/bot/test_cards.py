@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from agents.jobs import EvaluateResult, Verdict
+from agents.jobs import DataFinding, EvaluateResult, FindingKind, Verdict
 from bot import cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
@@ -43,6 +43,23 @@ def data_card(**facts: Any) -> str:
 def test_too_few_rows_for_a_verdict_are_named_before_anything_is_trained() -> None:
     assert "there can be no verdict" in data_card(test_rows=3)
     assert "verdict" not in data_card(test_rows=20)
+
+
+def test_findings_are_told_with_their_rows_the_most_serious_first_and_not_all_of_many() -> None:
+    def found(kind: FindingKind, count: int) -> DataFinding:
+        rows = tuple(range(2, 2 + min(count, 20)))
+        sentence = f"{kind.value} was found."
+        return DataFinding(kind=kind, count=count, share=0.1, rows=rows, sentence=sentence)
+
+    every = tuple(found(kind, 7) for kind in FindingKind)
+
+    body = data_card(findings=every)
+
+    assert "secrets was found" in body
+    assert "row 2, 3, 4, 5, 6, …" in body.replace("\\", "")
+    assert body.count("⚠") == 6
+    assert "4 findings of less weight" in body
+    assert "⚠" not in data_card()
 
 
 def test_a_report_shows_base_against_tuned_and_how_the_loss_went() -> None:

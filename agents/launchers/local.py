@@ -6,6 +6,7 @@ Spawned, not `Popen`ed: a worker is meant to go on when the object that started 
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ ALLOCATOR = {
     "OMP_WAIT_POLICY": "passive",
 }
 STOP_WAIT_S = 5.0
+EXEC_LOOKS, EXEC_LOOK_S = 10, 0.01
 
 
 class LocalLauncher:
@@ -108,10 +110,21 @@ def _workers(folder: Path, handle: str | None) -> Iterator[psutil.Process]:
         seen.add(int(text))
         try:
             process = psutil.Process(int(text))
-            if process.status() != psutil.STATUS_ZOMBIE and str(folder) in process.cmdline():
+            if process.status() != psutil.STATUS_ZOMBIE and str(folder) in _arguments(process):
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # gone, or a number that another user's process has by now
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    """Return what a process was started with. Between two programs of one process it is empty for a moment."""
+    found: list[str] = process.cmdline()
+    for _time in range(EXEC_LOOKS):
+        if found:
+            break
+        time.sleep(EXEC_LOOK_S)
+        found = process.cmdline()
+    return found
 
 
 def _read(path: Path) -> str | None:

@@ -85,7 +85,7 @@ def demo(
 
 @app.command()
 def finetune(  # noqa: PLR0913  # one argument per option
-    data: Annotated[Path, typer.Argument(help="CSV, JSON or JSONL file.")],
+    data: Annotated[Path, typer.Argument(help="CSV, JSON, JSONL, Parquet or Excel file.")],
     task: Annotated[str, typer.Option(help="What the model should learn, in a sentence.")],
     model: Annotated[str | None, typer.Option(help="Name in the model catalogue.")] = None,
     method: Annotated[

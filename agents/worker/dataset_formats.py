@@ -45,7 +45,7 @@ def _read(raw: bytes, max_bytes: int, limit: RowLimit, errors: RowErrors) -> Tab
     head = raw[:HEAD_BYTES].decode(encoding.codec, "ignore").lstrip()
     if not head:
         raise bad_data(
-            "The file begins with nothing but white space. Upload a CSV, JSON or JSONL file."
+            "The file begins with nothing but white space. Upload a CSV, JSON, JSONL, Parquet or Excel file."
         )
     limit.expected_rows = raw.count(b"\n")
     return _reader(head)(raw, encoding, limit, errors)

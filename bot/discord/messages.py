@@ -35,7 +35,7 @@ NO_TASK = (
     "for example “classify support tickets”."
 )
 SHORT_HELP = (
-    "Mention me in a message with a CSV, JSON or JSONL file and a sentence about what a model should learn from it, "
+    "Mention me in a message with a CSV, JSON, JSONL, Parquet or Excel file and a sentence about what a model should learn from it, "
     "or use `/finetune start`. `/finetune help` tells more."
 )
 

@@ -22,7 +22,7 @@ LISTED = 10
 HELP = """\
 I fine-tune language models on your data and tell you honestly whether it helped.
 
-**Start**: `/finetune start` with a CSV, JSON or JSONL file and a sentence about what should be learnt; \
+**Start**: `/finetune start` with a CSV, JSON, JSONL, Parquet or Excel file and a sentence about what should be learnt; \
 or mention me in a message with such a file; or “Apps → Fine-tune on this file” in a message's menu.
 **Questions**: I ask before I spend time: the plan, half-way through the training, the result. \
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \

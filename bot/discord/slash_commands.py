@@ -44,7 +44,7 @@ class Finetune(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
-        dataset="CSV, JSON or JSONL with what goes in and what should come out",
+        dataset="CSV, JSON, JSONL, Parquet or Excel with what goes in and what should come out",
         task="What the model should learn, in a sentence",
         model="Base model; without it, this server's usual one",
         method="How to train; without it, what fits the data",
@@ -241,7 +241,7 @@ def menu(host: Host) -> app_commands.ContextMenu:
 
 async def _no_file() -> str:
     raise UserError(
-        "There is no file in that message. Use this on a message with a CSV, JSON or JSONL file."
+        "There is no file in that message. Use this on a message with a CSV, JSON, JSONL, Parquet or Excel file."
     )
 
 

@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import gates, planning, work
-from agents.jobs import EvaluateResult, EvaluateSpec, FileRef, JobKind, JobOutcome, TrainResult
+from agents.jobs import EvaluateResult, EvaluateSpec, JobKind, JobOutcome, TrainResult
 from agents.recipe import Recipe
 from agents.services import Services, UserError
 from agents.state import RunState
@@ -87,11 +87,7 @@ def _spec(services: Services, known: _Known, adapter_dir: str) -> EvaluateSpec:
     return EvaluateSpec(
         model=services.model_ref(recipe.model),
         adapter_dir=str(services.job_folder(known.training.id) / adapter_dir),
-        test=FileRef(
-            path=str(services.files.path(known.test.sha256)),
-            sha256=known.test.sha256,
-            size_bytes=known.test.size_bytes,
-        ),
+        test=work.file_ref(services, known.test),
         recipe=recipe,
         reward_dir=known.reward_dir,
         earlier_p_values=tuple(report.p_value for report in known.earlier),

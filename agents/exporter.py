@@ -11,7 +11,6 @@ from agents.jobs import (
     ExportFormat,
     ExportResult,
     ExportSpec,
-    FileRef,
     JobKind,
     TrainResult,
 )
@@ -82,15 +81,12 @@ def _wanted(session: Session, run_id: int) -> _Wanted:
 
 def _spec(services: Services, wanted: _Wanted) -> ExportSpec:
     folder = services.job_folder(wanted.adapter_job_id) / (wanted.trained.adapter_dir or "")
-    dev = wanted.dev
     return ExportSpec(
         model=services.model_ref(wanted.recipe.model),
         adapter_dir=str(folder),
         format=wanted.format,
         name=delivery.name_of(wanted.run, wanted.recipe),
-        prompts=FileRef(
-            path=str(services.files.path(dev.sha256)), sha256=dev.sha256, size_bytes=dev.size_bytes
-        ),
+        prompts=work.file_ref(services, wanted.dev),
         max_new_tokens=wanted.recipe.max_new_tokens,
         threads=services.settings.launcher.threads,
     )

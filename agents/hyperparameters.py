@@ -57,18 +57,10 @@ class Facts:
 
     def needed_bytes(self, changes: Mapping[str, Any]) -> int | None:
         """Return the memory that a training with what is settled and these changes needs; None where that is not known."""
-        measured = self.measured
-        if measured.architecture is None or not measured.memory_bytes:
+        if self.measured.architecture is None or not self.measured.memory_bytes:
             return None
         recipe = Recipe.model_validate({**self.settled, **changes})
-        return memory.training_bytes(
-            measured.architecture,
-            recipe,
-            row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
-            answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
-            device=measured.device,
-            process_bytes=measured.process_bytes,
-        )
+        return memory.expected_bytes(self.measured, recipe)
 
     def steps(self, batch_size: int) -> int:
         """Return the optimizer steps of a run with this batch size."""

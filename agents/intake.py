@@ -106,12 +106,7 @@ def _known(session: Session, run_id: int) -> _Known:
 def _spec(services: Services, known: _Known, reading: Reading | None) -> IntakeSpec:
     limits = services.settings.intake
     return IntakeSpec(
-        upload=FileRef(
-            path=str(services.files.path(known.upload.sha256)),
-            sha256=known.upload.sha256,
-            size_bytes=known.upload.size_bytes,
-            name=known.upload.name,
-        ),
+        upload=work.file_ref(services, known.upload),
         task=known.run.goal,
         seed=SPLIT_SEED,
         reading=reading,

@@ -1,6 +1,11 @@
 """How much memory a training needs, by formula; docs/planning.md has it in words, with what was measured against it."""
 
-from agents.recipe import MICRO_BATCH, Quantisation, Recipe
+from pathlib import Path
+
+import psutil
+
+from agents.jobs import MeasureResult
+from agents.recipe import Quantisation, Recipe, rows_at_once
 from configs.registry import Architecture
 
 HEAP_FACTOR = 2.1
@@ -22,6 +27,30 @@ ROOM = 0.9
 """Share of the memory that a training may count on."""
 
 
+def machine_memory_bytes() -> int:
+    """Return the memory of this machine or, if less, of the control group that we run in."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
+def expected_bytes(measured: MeasureResult, recipe: Recipe) -> int | None:
+    """Return the expected peak of a training on rows that were measured; None for an architecture that is not known."""
+    if measured.architecture is None:
+        return None
+    return training_bytes(
+        measured.architecture,
+        recipe,
+        row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
+        answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
+        device=measured.device,
+        process_bytes=measured.process_bytes,
+    )
+
+
 def training_bytes(
     widths: Architecture,
     recipe: Recipe,
@@ -36,7 +65,8 @@ def training_bytes(
     `process_bytes` is what the process holds before it loads the model; on a GPU it does not count.
     """
     gpu = device != "cpu"
-    tokens = row_tokens * rows_at_once(recipe, device)
+    at_once = rows_at_once(recipe.batch_size, device, recipe.micro_batch_size)
+    tokens = row_tokens * at_once
     held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * adapter_weights(widths, recipe.lora_r)
     per_layer = 4 * kept_values(widths, recipe.lora_r) * tokens
     if gpu:  # in half precision; all layers but one keep only their input
@@ -45,7 +75,7 @@ def training_bytes(
     else:
         kept = per_layer * widths.layers
         start, factor = process_bytes + STEP_BYTES, HEAP_FACTOR
-    positions = min(answer_tokens * rows_at_once(recipe, device), LOGIT_POSITIONS)
+    positions = min(answer_tokens * at_once, LOGIT_POSITIONS)
     logits = LOGIT_COPIES * 4 * widths.vocabulary * positions
     return start + held + int(factor * kept) + logits
 
@@ -69,12 +99,6 @@ def adapter_weights(widths: Architecture, rank: int) -> int:
     attention = 2 * (2 * widths.hidden + widths.query_width + widths.key_value_width)
     mlp = 3 * (widths.hidden + widths.mlp_width)
     return rank * (attention + mlp) * widths.layers
-
-
-def rows_at_once(recipe: Recipe, device: str) -> int:
-    """Return how many rows go through the model together: the largest divisor of the batch up to the limit."""
-    most = recipe.micro_batch_size or MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
-    return max(d for d in range(1, most + 1) if recipe.batch_size % d == 0)
 
 
 def _weight_bytes(widths: Architecture, recipe: Recipe, gpu: bool) -> int:

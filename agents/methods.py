@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agents.hyperparameters import Origin
+from agents.hyperparameters import SMALL_MODEL_PARAMETERS, Origin
 from agents.jobs import IntakeResult, MeasureResult, RowShape
 from agents.recipe import OF_METHOD, PAIRED, REWARDED, Method, Metric, Recipe, RecipeChange
 from agents.rewards import (
@@ -47,7 +47,6 @@ HOLDS = {
     RowShape.STEPWISE: "answers judged step by step",
 }
 """What rows of a shape are, for people."""
-SMALL_MODEL_PARAMETERS = 500_000_000
 SMALL_MODEL_FACTOR = 5
 FEW_ROWS = 1000
 

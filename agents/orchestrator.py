@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import psutil
 from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 from sqlmodel import Session
@@ -15,6 +14,7 @@ from agents import (
     feedback,
     gates,
     hyperparameters,
+    memory,
     methods,
     planning,
     selection,
@@ -22,7 +22,6 @@ from agents import (
 )
 from agents.jobs import (
     EvaluateResult,
-    FileRef,
     IntakeResult,
     JobKind,
     MeasureResult,
@@ -80,9 +79,10 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     method = _start(known, model or known.run.model).method
     chosen = None
     if model is None and method is Method.SFT:
-        files = {role: _ref(services, known.files[role]) for role in ("train", "dev")}
-        memory_bytes = psutil.virtual_memory().total
-        chosen = await selection.choose(services, known.run, known.data, files, memory_bytes)
+        files = {role: work.file_ref(services, known.files[role]) for role in ("train", "dev")}
+        chosen = await selection.choose(
+            services, known.run, known.data, files, memory.machine_memory_bytes()
+        )
         model = None if chosen is None else chosen.model
     model = model or known.run.model
     measured_job = await _measured(services, known, model)
@@ -167,10 +167,10 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
     limits = services.settings.planning
     spec = MeasureSpec(
         model=services.model_ref(model),
-        train=_ref(services, known.files["train"]),
+        train=work.file_ref(services, known.files["train"]),
         recipe=methods.measurable(start),
         threads=services.settings.launcher.threads,
-        dev=_ref(services, known.files["dev"]) if tried else None,
+        dev=work.file_ref(services, known.files["dev"]) if tried else None,
         task=known.run.goal,
         labels=known.data.labels,
         baseline_rows=limits.baseline_rows,
@@ -203,14 +203,6 @@ def _found(
     if chosen is not None:
         found["selection"] = {"why": chosen.why, "candidates": chosen.shown}
     return found
-
-
-def _ref(services: Services, dataset: Dataset) -> FileRef:
-    return FileRef(
-        path=str(services.files.path(dataset.sha256)),
-        sha256=dataset.sha256,
-        size_bytes=dataset.size_bytes,
-    )
 
 
 def _start(known: _Known, model: str) -> Recipe:

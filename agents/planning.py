@@ -91,18 +91,8 @@ def estimate(
     if not recipe.is_judged_by_answers:
         # base and tuned only read the rows: forward, a third of a step
         answers_s = 2 * tests * (measured.step_s / measured_batch) / 3
-    expected_bytes = None
-    if measured.architecture is not None:
-        expected_bytes = memory.training_bytes(
-            measured.architecture,
-            recipe,
-            row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
-            answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
-            device=measured.device,
-            process_bytes=measured.process_bytes,
-        )
     return Estimate(
-        memory_bytes=expected_bytes,
+        memory_bytes=memory.expected_bytes(measured, recipe),
         measured_memory_bytes=measured.longest_peak_bytes,
         memory_limit_bytes=measured.memory_bytes,
         steps=steps,

@@ -103,6 +103,15 @@ def _can_be_primary(metric: Metric) -> Metric:
     return metric
 
 
+def rows_at_once(batch_size: int, device: str, most: int | None = None) -> int:
+    """Return how many rows of a batch go through the model together: the largest divisor of it up to the limit.
+
+    `most` is the limit; None takes what suits the device.
+    """
+    limit = most or MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
+    return max(d for d in range(1, limit + 1) if batch_size % d == 0)
+
+
 class Recipe(BaseModel):
     """All that decides what the trainer and the evaluator do, frozen with the plan that a person approved."""
 

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import gates, methods, planning, work
-from agents.jobs import FileRef, JobKind, JobOutcome, TrainResult, TrainSpec
+from agents.jobs import JobKind, JobOutcome, TrainResult, TrainSpec
 from agents.recipe import Recipe
 from agents.services import Services
 from agents.state import RunState
@@ -141,8 +141,8 @@ def _spec(services: Services, known: _Known, recipe: Recipe, kind: JobKind) -> T
         {
             "kind": kind,
             "model": services.model_ref(recipe.model),
-            "train": _ref(services, known.train),
-            "dev": _ref(services, known.dev),
+            "train": work.file_ref(services, known.train),
+            "dev": work.file_ref(services, known.dev),
             "recipe": recipe,
             "save_steps": settings.training.save_steps,
             "checkpoint_fraction": settings.training.checkpoint_fraction,
@@ -186,12 +186,3 @@ def _close_gate(session: Session, services: Services, known: _Known) -> None:
 
 def _reason(job: Job) -> str | None:
     return TrainResult.model_validate(work.payload(job)).reason
-
-
-def _ref(services: Services, dataset: Dataset) -> FileRef:
-    return FileRef(
-        path=str(services.files.path(dataset.sha256)),
-        sha256=dataset.sha256,
-        size_bytes=dataset.size_bytes,
-        name=dataset.name,
-    )

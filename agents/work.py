@@ -11,7 +11,7 @@ from agents.services import Services, UserError
 from agents.waiting import wait_for
 from storage import approvals, events, jobs, runs
 from storage.files import StoredFile
-from storage.models import Job, JobState, Phase, Run
+from storage.models import Dataset, Job, JobState, Phase, Run
 
 WITHOUT_SLOT = frozenset({JobKind.INTAKE})
 USABLE = frozenset({JobOutcome.SUCCEEDED, JobOutcome.STOPPED})
@@ -116,6 +116,16 @@ def reward_dir(session: Session, services: Services, run: Run, iteration: int) -
     if job is None or trained is None or trained.adapter_dir is None:
         return None
     return str(services.job_folder(job.id) / trained.adapter_dir)
+
+
+def file_ref(services: Services, dataset: Dataset) -> FileRef:
+    """Return a kept data set as a job is given it."""
+    return FileRef(
+        path=str(services.files.path(dataset.sha256)),
+        sha256=dataset.sha256,
+        size_bytes=dataset.size_bytes,
+        name=dataset.name,
+    )
 
 
 def reopen_failed(session: Session, services: Services, run: Run) -> None:

@@ -85,11 +85,17 @@ def _debug(scene: Scene) -> Card:
 def _delivered(scene: Scene) -> Card:
     shown = scene.event.payload
     load = reports.load_snippet(shown)
+    about = f"The link works for a limited time; `/finetune download` gives a new one.\n\nAfter unpacking, two lines load it:\n{load}"
+    return _handed_over(scene, "adapter", about)
+
+
+def _handed_over(scene: Scene, what: str, about: str) -> Card:
+    """Offer a file that was packed: its link, its size, what to do with it."""
+    shown = scene.event.payload
     link = scene.link or "ask for it with `/finetune download`"
     return Card(
-        title="Your adapter is ready",
-        body=f"{link}\n{inline(shown['name'])}, {size(shown['size_bytes'])}. The link works for a limited time; "
-        f"`/finetune download` gives a new one.\n\nAfter unpacking, two lines load it:\n{load}",
+        title=f"Your {what} is ready",
+        body=f"{link}\n{inline(shown['name'])}, {size(shown['size_bytes'])}. {about}",
         fields=(Field("sha256", inline(shown["sha256"]), inline=False),),
         tone=Tone.GOOD,
         footer=scene.marker,
@@ -125,19 +131,9 @@ def _exported(scene: Scene) -> Card:
             footer=scene.marker,
             loud=True,
         )
-    link = scene.link or "ask for it with `/finetune download`"
-    return Card(
-        title=f"Your {name} is ready",
-        body=f"{link}\n{inline(shown['name'])}, {size(shown['size_bytes'])}. {purpose} "
-        f"The README inside says how to run it.\n{_parity(Parity.model_validate(shown['parity']))}",
-        fields=(Field("sha256", inline(shown["sha256"]), inline=False),),
-        tone=Tone.GOOD,
-        footer=scene.marker,
-        attach=shown["sha256"],
-        attach_name=shown["name"],
-        copyable=(f"curl -O {link}",) if scene.link else (),
-        loud=True,
-    )
+    parity = _parity(Parity.model_validate(shown["parity"]))
+    about = f"{purpose} The README inside says how to run it.\n{parity}"
+    return _handed_over(scene, name, about)
 
 
 def _parity(parity: Parity) -> str:

@@ -15,7 +15,7 @@ from bot.commands import Reaction, Start
 from bot.surface import Person
 from configs.schema import GateKind, Settings
 from storage import jobs, runs
-from storage.models import Decision, Run
+from storage.models import Decision, Phase, Run
 from tests.fakes import LogSurface, SetClock, StubLauncher
 
 ANNA = Person("log:anna", "Anna")
@@ -64,6 +64,12 @@ class House:
         reaction = await self.app.commands.decide(question["question"], None, person, decision)
         await self.settle()
         return reaction
+
+    async def deliver(self) -> None:
+        """Start a run and approve all it asks, until it is delivered."""
+        await self.start()
+        while (await self.run()).phase is not Phase.DELIVERED:
+            await self.answer(Decision.APPROVE)
 
     async def reply(self, words: str, person: Person = ANNA) -> Reaction:
         question = self.surface.question()

@@ -12,7 +12,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
-from agents.recipe import MICRO_BATCH, Recipe
+from agents.recipe import Recipe, rows_at_once
 from agents.worker.lessons import Lessons, columns
 from agents.worker.rewards.critics import Critics
 
@@ -72,22 +72,16 @@ def lora(recipe: Recipe, task_type: str = "CAUSAL_LM", **more: Any) -> LoraConfi
     )
 
 
-def micro_batch(batch_size: int, device: str, most: int | None = None) -> int:
-    """Return how many rows go through the model at once: the largest divisor of the batch up to `MICRO_BATCH`."""
-    limit = most or MICRO_BATCH[device]
-    return max(d for d in range(1, limit + 1) if batch_size % d == 0)
-
-
 def arguments(
-    recipe: Recipe, lessons: Lessons, folder: Path, device: str, rows_at_once: int | None = None
+    recipe: Recipe, lessons: Lessons, folder: Path, device: str, at_once: int | None = None
 ) -> dict[str, Any]:
     """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to."""
     cpu = device == "cpu"
-    rows_at_once = rows_at_once or micro_batch(recipe.batch_size, device, recipe.micro_batch_size)
+    at_once = at_once or rows_at_once(recipe.batch_size, device, recipe.micro_batch_size)
     return {
         "output_dir": str(folder),
-        "per_device_train_batch_size": rows_at_once,
-        "gradient_accumulation_steps": recipe.batch_size // rows_at_once,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": recipe.batch_size // at_once,
         "per_device_eval_batch_size": EVAL_BATCH,
         # The data set holds all passes, in order: to the trainer this is one pass over one long list.
         "num_train_epochs": 1,

@@ -27,6 +27,8 @@ HUB_FILES = [
     "*.jinja",
     "*.txt",
 ]
+SAFE = {"local_files_only": True, "trust_remote_code": False}
+"""How everything is loaded: from this machine, and without code that comes with a model."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -89,22 +91,19 @@ def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> 
 
     Raises: WorkerError: the files are no model that can be loaded, or not in that form on this machine.
     """
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    safe = {"local_files_only": True, "trust_remote_code": False}
+    device, dtype = machine()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder.path, **safe)
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, **SAFE)
         model, loading = AutoModelForCausalLM.from_pretrained(
             folder.path,
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
             quantization_config=_quantised(quantisation, dtype),
-            **safe,
+            **SAFE,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _unusable(folder.name, f"cannot be loaded ({_line(error)})") from error
@@ -117,10 +116,7 @@ def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> 
         tokenizer.pad_token = tokenizer.eos_token
     # PEFT copies this into adapter_config.json
     model.name_or_path = folder.public_name
-    device = "cuda" if cuda else "cpu"
-    if (
-        quantisation is Quantisation.NONE
-    ):  # quantised weights were put where they belong while loading
+    if quantisation is Quantisation.NONE:  # quantised weights lie where they belong already
         model = model.to(device)
     return LoadedBase(folder, model, tokenizer, device)
 
@@ -145,6 +141,15 @@ def _quantised(quantisation: Quantisation, compute_dtype: Any) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype,
     )
+
+
+def machine() -> tuple[str, Any]:
+    """Return where models run here, `cuda` or `cpu`, and in which precision: bf16 on a GPU that has it, else fp32."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu", torch.float32
+    return "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
 
 
 def weights_sha256(path: Path) -> str:

@@ -28,11 +28,11 @@ from agents.worker.evaluate_shaped import (
     Judged,
     all_answers,
     judge,
-    merged,
     too_few_rows,
 )
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
+from agents.worker.tuned_model import merged
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from peft import PeftModel
-from safetensors import SafetensorError
 
 from agents.jobs import EvaluateSpec, Progress
 from agents.recipe import OF_METHOD, Method, Metric
@@ -27,6 +25,7 @@ from agents.worker.rewards.attempt import Attempt
 from agents.worker.rewards.critics import Critics
 from agents.worker.rows import stop_ids
 from agents.worker.shaped_rows import Pair, Said, Task, Vote
+from agents.worker.tuned_model import merged
 
 UNDECIDED = 0.5
 """Score of a base model that has no opinion: it is right half of the time."""
@@ -77,27 +76,6 @@ def judge(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
         weights = _balance([item.reference for item in items])
         estimate = verdict.compare_scores(base * weights, tuned * weights, spec.recipe.seed)
     return Judged(metric, items, {metric: estimate}, tokens / (time.monotonic() - began_s))
-
-
-def merged(model: Any, adapter: Path) -> Any:
-    """Return a model with an adapter merged into it: it answers half again as fast. The model itself is changed.
-
-    Raises: WorkerError: the adapter is gone, damaged, or of another model.
-    """
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise WorkerError(
-            "model_missing",
-            "The adapter to evaluate is gone. Start the training again.",
-            for_person=True,
-        )
-    try:
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise WorkerError(
-            "model_missing",
-            "The adapter does not fit the base model or is damaged. Start the training again.",
-            for_person=True,
-        ) from error
 
 
 def all_answers(

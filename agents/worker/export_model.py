@@ -9,11 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agents.jobs import (
@@ -26,12 +23,13 @@ from agents.jobs import (
     Parity,
 )
 from agents.worker import base_model, llama_cpp, run_it
-from agents.worker.base_model import BaseFolder, LoadedBase
+from agents.worker.base_model import BaseFolder
 from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
 from agents.worker.parity import Speaker, Transformer, compare
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, read_rows, stop_ids
+from agents.worker.tuned_model import merged, with_adapter
 
 LARGEST_HALF = 65504.0
 """What a 16-bit IEEE float can hold; a model with larger weights is written as bfloat16."""
@@ -97,13 +95,13 @@ def _merged(job: _Job) -> Iterator[Speaker]:
 
 @contextmanager
 def _gguf(job: _Job) -> Iterator[Speaker]:
-    merged = job.scratch / "merged"
-    _write_merged(job, merged)
+    folder = job.scratch / "merged"
+    _write_merged(job, folder)
     job.reporter.stage("writing the GGUF file")
     job.out.mkdir()
     written = job.out / f"{job.spec.name}.gguf"
-    llama_cpp.convert_model(merged, written, job.log)
-    shutil.rmtree(merged)
+    llama_cpp.convert_model(folder, written, job.log)
+    shutil.rmtree(folder)
     with llama_cpp.engine(written, None, job.spec.threads) as engine:
         yield engine
 
@@ -130,10 +128,10 @@ WRITERS: dict[ExportFormat, Callable[[_Job], AbstractContextManager[Speaker]]] =
 def _write_merged(job: _Job, folder: Path) -> None:
     job.reporter.stage("merging base and adapter")
     base = base_model.load(job.base)
-    merged = _tuned(base, job.spec).merge_and_unload()
-    largest = max(float(weights.abs().max()) for weights in merged.parameters())
-    merged.to(torch.float16 if largest < LARGEST_HALF else torch.bfloat16)
-    merged.save_pretrained(folder, safe_serialization=True)
+    model = merged(base.model, Path(job.spec.adapter_dir))
+    largest = max(float(weights.abs().max()) for weights in model.parameters())
+    model.to(torch.float16 if largest < LARGEST_HALF else torch.bfloat16)
+    model.save_pretrained(folder, safe_serialization=True)
     base.tokenizer.save_pretrained(folder)
 
 
@@ -141,19 +139,9 @@ def _parity(job: _Job, speaker: Speaker, rows: list[Row]) -> Parity:
     job.reporter.stage("comparing its answers with the adapter's")
     base = base_model.load(job.base)
     stops = tuple(stop_ids(base.tokenizer, base.model))
-    reference = Transformer(_tuned(base, job.spec).eval(), base.tokenizer, stops)
+    tuned = with_adapter(base.model, Path(job.spec.adapter_dir))
+    reference = Transformer(tuned.eval(), base.tokenizer, stops)
     return compare(reference, speaker, rows, job.spec.max_new_tokens, job.reporter.beat)
-
-
-def _tuned(base: LoadedBase, spec: ExportSpec) -> Any:
-    try:
-        return PeftModel.from_pretrained(base.model, spec.adapter_dir)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise WorkerError(
-            "model_missing",
-            "The adapter is gone, damaged, or does not fit the base model. Start the training again.",
-            for_person=True,
-        ) from error
 
 
 def _zipped(job: _Job, artifacts: Path) -> tuple[FileRef, ...]:

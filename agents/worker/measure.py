@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec
+from agents.memory import machine_memory_bytes
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from configs.registry import architecture_of
@@ -160,17 +161,12 @@ def _longest_peak_bytes(
 
 
 def memory_bytes(device: str) -> int:
-    """Return what a job may hold: the GPU's memory, or that of the machine or, if less, of its control group."""
+    """Return what a job may hold: the GPU's memory, or the machine's."""
     if device == "cuda":
         import torch
 
         return int(torch.cuda.mem_get_info()[1])
-    total = int(psutil.virtual_memory().total)
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
-        return total
-    return min(total, int(limit)) if limit.isdigit() else total
+    return machine_memory_bytes()
 
 
 def _decode_token_s(

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from transformers import Trainer
 
-from agents.recipe import Recipe
+from agents.recipe import Recipe, rows_at_once
 from agents.worker import adapter_training, rows, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.answers import Exam, answer
@@ -87,7 +88,7 @@ def encode(base: LoadedBase, tasks: Sequence[Task], recipe: Recipe) -> list[Less
 def arguments(recipe: Recipe, lessons: Lessons, setting: Setting, device: str) -> dict[str, Any]:
     """Return the settings that both trainers share. A batch of a recipe is so many prompts, each answered several times."""
     answers = recipe.batch_size * recipe.num_generations
-    at_once = adapter_training.micro_batch(answers, device, ANSWERS_AT_ONCE[device])
+    at_once = rows_at_once(answers, device, ANSWERS_AT_ONCE[device])
     shared = adapter_training.arguments(recipe, lessons, setting.folder, device, at_once)
     del shared["train_sampling_strategy"]  # prompts are repeated by a sampler of the trainer's own
     return shared | {
@@ -114,10 +115,26 @@ def reward_function(card: Scorecard) -> Callable[..., list[float]]:
     return reward
 
 
-def seated(
-    trainer: Any, base: LoadedBase, lessons: Lessons, card: Scorecard, recipe: Recipe
-) -> Any:
-    """Return the trainer with the dev rows in front of it."""
+def make_trainer(
+    kinds: tuple[Any, Any], base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting
+) -> Trainer:
+    """Make a trainer, whose class and whose arguments' class are `kinds`, with the dev rows in front of it.
+
+    Raises: WorkerError: nothing is rewarded, or a model that judges is not there.
+    """
+    trainer_class, config_class = kinds
+    if base.device == "cpu":
+        adapter_training.score_only_answers()
+    card = scorecard.make(recipe.rewards, setting.critics, base.folder)
+    trainer = trainer_class(
+        model=base.model,
+        reward_funcs=reward_function(card),
+        args=config_class(**arguments(recipe, lessons, setting, base.device)),
+        train_dataset=adapter_training.tables(lessons)["train_dataset"],
+        processing_class=base.tokenizer,
+        peft_config=adapter_training.lora(recipe),
+        callbacks=setting.callbacks,
+    )
     ends = rows.stop_ids(base.tokenizer, base.model)
     trainer.exam = Exam([row.prompt_ids for row in lessons.dev], ends, recipe.max_new_tokens)
     trainer.dev_tasks = [Task(**json.loads(row.columns["task"])) for row in lessons.dev]

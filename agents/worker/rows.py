@@ -121,17 +121,29 @@ def asked_ids(tokenizer: Any, row: Row) -> list[int]:
 
 def rendered(tokenizer: Any, prompt: str | list[Message], tools: Tools | None = None) -> str:
     """Return a prompt as text: turns of the chat template, or, without one, each message on a line of its own."""
-    messages = _turns(prompt)
+    messages = turns(prompt)
     if tokenizer.chat_template:
         return chat.render(tokenizer, messages, tools, asking=True)
     return chat.lines(messages, tools)
+
+
+def written_answer(tokenizer: Any, row: Row) -> str:
+    """Return the answer of a row as the chat template writes it after the prompt, its end included."""
+    said = row.completion
+    message = {"role": "assistant", "content": said} if isinstance(said, str) else said
+    if row.plain or not tokenizer.chat_template:
+        return chat.answer_in_words(message)
+    whole = chat.render(tokenizer, [*turns(row.prompt), message], row.tools)
+    asked = rendered(tokenizer, row.prompt, row.tools)
+    # Some templates render an open turn differently from a closed one (with a block for thoughts, say).
+    return whole[len(asked) :] if whole.startswith(asked) else chat.answer_in_words(message)
 
 
 def reference(tokenizer: Any, row: Row) -> str:
     """Return the right answer as a model would write it, without the tokens that open and close turns."""
     if isinstance(row.completion, str):
         return row.completion.strip() if row.plain else row.completion
-    ids = tokenizer(_answer(tokenizer, row), add_special_tokens=False)["input_ids"]
+    ids = tokenizer(written_answer(tokenizer, row), add_special_tokens=False)["input_ids"]
     text: str = tokenizer.decode(ids, skip_special_tokens=True)
     return text.strip()
 
@@ -172,7 +184,7 @@ def encode(tokenizer: Any, row: Row, ends: Sequence[int]) -> Encoded:
         for stretch, part in zip(stretches, parts, strict=True)
         for i in part
     ]
-    answer = tokenizer(_answer(tokenizer, row), add_special_tokens=False)["input_ids"]
+    answer = tokenizer(written_answer(tokenizer, row), add_special_tokens=False)["input_ids"]
     if not set(ends) & set(answer):
         answer = [*answer, ends[0]]
     return Encoded([*ids, *answer], labels + answer, len(ids))
@@ -216,7 +228,7 @@ def _asked(tokenizer: Any, row: Row) -> list[_Stretch]:
     if row.plain:
         return [_Stretch(str(row.prompt), learnt=True)]
     whole = rendered(tokenizer, row.prompt, row.tools)
-    messages = _turns(row.prompt)
+    messages = turns(row.prompt)
     stretches, at = [], 0
     for start, end in _earlier_answers(tokenizer, messages, row.tools, whole):
         stretches += [
@@ -252,18 +264,8 @@ def _tokens(tokenizer: Any, row: Row, stretches: Sequence[_Stretch]) -> list[lis
     ]
 
 
-def _answer(tokenizer: Any, row: Row) -> str:
-    said = row.completion
-    message = {"role": "assistant", "content": said} if isinstance(said, str) else said
-    if row.plain or not tokenizer.chat_template:
-        return chat.answer_in_words(message)
-    whole = chat.render(tokenizer, [*_turns(row.prompt), message], row.tools)
-    asked = rendered(tokenizer, row.prompt, row.tools)
-    # Some templates render an open turn differently from a closed one (with a block for thoughts, say).
-    return whole[len(asked) :] if whole.startswith(asked) else chat.answer_in_words(message)
-
-
-def _turns(prompt: str | list[Message]) -> list[Message]:
+def turns(prompt: str | list[Message]) -> list[Message]:
+    """Return a prompt as messages."""
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 

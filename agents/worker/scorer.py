@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
 
-from agents.worker.base_model import BaseFolder, LoadedBase
+from agents.worker.base_model import SAFE, BaseFolder, LoadedBase, machine
 from agents.worker.errors import WorkerError
+from agents.worker.tuned_model import merged
 
 HEAD = "score"
 """Name of the layer that gives the number, in all architectures that transformers can score with."""
@@ -22,19 +22,17 @@ def load_blank(folder: BaseFolder, seed: int) -> LoadedBase:
 
     Raises: WorkerError: this architecture cannot score.
     """
-    cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
-    safe = {"local_files_only": True, "trust_remote_code": False}
+    device, dtype = machine()
     torch.manual_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder.path, **safe)
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, **SAFE)
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             folder.path,
             num_labels=1,
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
-            **safe,
+            **SAFE,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _unusable(folder) from error
@@ -47,7 +45,6 @@ def load_blank(folder: BaseFolder, seed: int) -> LoadedBase:
     model.generation_config = _generation(folder.path)
     # PEFT copies this into adapter_config.json
     model.name_or_path = folder.public_name
-    device = "cuda" if cuda else "cpu"
     return LoadedBase(folder, model.to(device), tokenizer, device)
 
 
@@ -57,14 +54,7 @@ def load(folder: BaseFolder, adapter: Path) -> LoadedBase:
     Raises: WorkerError: the adapter is gone, or does not fit.
     """
     blank = load_blank(folder, seed=0)
-    try:
-        model = PeftModel.from_pretrained(blank.model, adapter).merge_and_unload().eval()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise WorkerError(
-            "model_missing",
-            "The reward model does not fit the base model or is damaged. Start the training again.",
-            for_person=True,
-        ) from error
+    model = merged(blank.model, adapter, "The reward model").eval()
     return LoadedBase(folder, model, blank.tokenizer, blank.device)
 
 

@@ -96,7 +96,8 @@ def said(tokenizer: Any, row: Pair | Vote | Task, answer: Answer, ends: Sequence
     An answer that the template leaves open is closed with the first of `ends`.
     """
     prompt = prompt_ids(tokenizer, row)
-    tokens = tokenizer(_answer_text(tokenizer, row, answer), add_special_tokens=False)["input_ids"]
+    whole = rows.Row(row.prompt, answer, row.number, row.tools)
+    tokens = tokenizer(rows.written_answer(tokenizer, whole), add_special_tokens=False)["input_ids"]
     if not set(ends) & set(tokens):
         tokens = [*tokens, ends[0]]
     return Said(prompt, tokens, len(prompt) + len(tokens))
@@ -112,13 +113,7 @@ def prompt_ids(tokenizer: Any, row: Pair | Vote | Task) -> list[int]:
 
 def rendered(tokenizer: Any, row: Pair | Vote | Task) -> str:
     """Return a prompt as text: by the chat template, or, without one, the turns on lines of their own."""
-    if tokenizer.chat_template:
-        text: str = tokenizer.apply_chat_template(
-            _turns(row.prompt), tools=row.tools, tokenize=False, add_generation_prompt=True
-        )
-        return text
-    plain = asked(row.prompt)
-    return plain if plain[-1:].isspace() else plain + "\n"
+    return rows.rendered(tokenizer, row.prompt, row.tools)
 
 
 def asked(prompt: Prompt) -> str:
@@ -223,19 +218,3 @@ def _task(record: dict[str, Any]) -> Task:
     reference = record.get("reference", record.get("completion"))
     text = None if reference is None else answered(reference)
     return Task(record["prompt"], text, record["row"], record.get("tools"))
-
-
-def _answer_text(tokenizer: Any, row: Pair | Vote | Task, answer: Answer) -> str:
-    if not tokenizer.chat_template:
-        return answered(answer)
-    turn = {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
-    whole: str = tokenizer.apply_chat_template(
-        [*_turns(row.prompt), turn], tools=row.tools, tokenize=False
-    )
-    before = rendered(tokenizer, row)
-    # Some templates render an open turn differently from a closed one (with a block for thoughts, say).
-    return whole[len(before) :] if whole.startswith(before) else answered(answer)
-
-
-def _turns(prompt: Prompt) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt

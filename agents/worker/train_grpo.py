@@ -1,14 +1,10 @@
 """GRPO, group relative policy optimisation: several answers to a prompt, each against the average of its group, with GRPOTrainer."""
 
-from transformers import Trainer
+from functools import partial
+
 from trl import GRPOConfig, GRPOTrainer
 
-from agents.recipe import Recipe
-from agents.worker import adapter_training, rewarded
-from agents.worker.adapter_training import Setting
-from agents.worker.base_model import LoadedBase
-from agents.worker.lessons import Lessons
-from agents.worker.rewards import scorecard
+from agents.worker import rewarded
 
 read = rewarded.read
 encode = rewarded.encode
@@ -18,18 +14,4 @@ class AdapterGRPO(rewarded.Rewarded, GRPOTrainer):  # type: ignore[misc]  # TRL 
     """GRPOTrainer that judges dev rows by greedy answers and saves the adapter only."""
 
 
-def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
-    """Make the trainer of a recipe. Raises: WorkerError: nothing is rewarded, or a model that judges is not there."""
-    if base.device == "cpu":
-        adapter_training.score_only_answers()
-    card = scorecard.make(recipe.rewards, setting.critics, base.folder)
-    trainer = AdapterGRPO(
-        model=base.model,
-        reward_funcs=rewarded.reward_function(card),
-        args=GRPOConfig(**rewarded.arguments(recipe, lessons, setting, base.device)),
-        train_dataset=adapter_training.tables(lessons)["train_dataset"],
-        processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
-        callbacks=setting.callbacks,
-    )
-    return rewarded.seated(trainer, base, lessons, card, recipe)
+make_trainer = partial(rewarded.make_trainer, (AdapterGRPO, GRPOConfig))

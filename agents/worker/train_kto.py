@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import Trainer
 from trl import KTOConfig, KTOTrainer
 
-from agents.recipe import Recipe
+from agents.recipe import Recipe, rows_at_once
 from agents.worker import adapter_training, rows, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
@@ -55,7 +55,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
             "KTO compares the rows of a batch with each other: set batch_size to 2 or more.",
             for_person=True,
         )
-    at_once = adapter_training.micro_batch(recipe.batch_size, base.device)
+    at_once = rows_at_once(recipe.batch_size, base.device)
     at_once = at_once if at_once > 1 else recipe.batch_size
     shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device, at_once)
     up, down = weights([bool(row.columns["label"]) for row in lessons.rows])

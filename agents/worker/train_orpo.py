@@ -1,15 +1,12 @@
 """ORPO: learn the preferred answer and move away from the other at once, with trl.experimental's ORPOTrainer."""
 
+from functools import partial
 from typing import Any
 
-from transformers import Trainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-from agents.recipe import Recipe
-from agents.worker import adapter_training, shaped_rows, unreferenced
-from agents.worker.adapter_training import AdapterOnly, Setting
-from agents.worker.base_model import LoadedBase
-from agents.worker.lessons import Lessons
+from agents.worker import shaped_rows, unreferenced
+from agents.worker.adapter_training import AdapterOnly
 
 read = shaped_rows.read_pairs
 encode = shaped_rows.encode_pairs
@@ -27,20 +24,4 @@ class AdapterORPO(unreferenced.TakesTokens, AdapterOnly, ORPOTrainer):  # type: 
         return chosen, *others, -chosen.mean()
 
 
-def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
-    """Make the trainer of a recipe."""
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
-    trainer = AdapterORPO(
-        model=base.model,
-        args=ORPOConfig(
-            **shared,
-            max_length=recipe.max_length_tokens,
-            beta=recipe.beta,
-            remove_unused_columns=False,
-        ),
-        processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
-        callbacks=setting.callbacks,
-        **unreferenced.tables(lessons),
-    )
-    return adapter_training.quiet(trainer)
+make_trainer = partial(unreferenced.make_trainer, (AdapterORPO, ORPOConfig))

@@ -1,9 +1,14 @@
-"""What ORPO and CPO share: rows as the collator of TRL's experimental trainers takes them."""
+"""What ORPO and CPO share: their arguments, and rows as the collator of TRL's experimental trainers takes them."""
 
 from typing import Any
 
 from datasets import Dataset
+from transformers import Trainer
 
+from agents.recipe import Recipe
+from agents.worker import adapter_training
+from agents.worker.adapter_training import Setting
+from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons, columns
 from agents.worker.rows import IGNORED
 
@@ -14,6 +19,28 @@ class TakesTokens:
     def tokenize_row(self, feature: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         """Return a row as it is: it was tokenised as it will be asked, and its end is a target."""
         return feature
+
+
+def make_trainer(
+    kinds: tuple[Any, Any], base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting
+) -> Trainer:
+    """Make a trainer, whose class and whose arguments' class are `kinds`."""
+    trainer_class, config_class = kinds
+    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
+    trainer = trainer_class(
+        model=base.model,
+        args=config_class(
+            **shared,
+            max_length=recipe.max_length_tokens,
+            beta=recipe.beta,
+            remove_unused_columns=False,
+        ),
+        processing_class=base.tokenizer,
+        peft_config=adapter_training.lora(recipe),
+        callbacks=setting.callbacks,
+        **tables(lessons),
+    )
+    return adapter_training.quiet(trainer)
 
 
 def tables(lessons: Lessons) -> dict[str, Dataset | None]:

@@ -4,18 +4,12 @@ from agents.jobs import ExportFormat
 from agents.services import UserError
 from storage import datasets
 from storage.models import Decision, Phase
-from tests.house import ANNA, BEN, House, open_house
-
-
-async def delivered(house: House) -> None:
-    await house.start()
-    while (await house.run()).phase is not Phase.DELIVERED:
-        await house.answer(Decision.APPROVE)
+from tests.house import ANNA, BEN, open_house
 
 
 async def test_a_delivered_adapter_is_written_in_other_formats(tmp_path):
     async with open_house(tmp_path) as house:
-        await delivered(house)
+        await house.deliver()
 
         for wanted in (ExportFormat.GGUF, ExportFormat.MERGED):
             await house.app.commands.export(1, ANNA, wanted)
@@ -33,7 +27,7 @@ async def test_a_delivered_adapter_is_written_in_other_formats(tmp_path):
 
 async def test_two_formats_asked_for_at_once_come_one_after_the_other(tmp_path):
     async with open_house(tmp_path) as house:
-        await delivered(house)
+        await house.deliver()
 
         await house.app.commands.export(1, ANNA, ExportFormat.GGUF)
         await house.app.commands.export(1, ANNA, ExportFormat.GGUF_ADAPTER)
@@ -44,7 +38,7 @@ async def test_two_formats_asked_for_at_once_come_one_after_the_other(tmp_path):
 
 async def test_an_export_that_fails_says_why_and_leaves_the_adapter(tmp_path):
     async with open_house(tmp_path, script={"run1-i1-export-a1": "cannot_convert"}) as house:
-        await delivered(house)
+        await house.deliver()
 
         await house.app.commands.export(1, ANNA, ExportFormat.GGUF)
         await house.settle()
@@ -59,7 +53,7 @@ async def test_an_export_that_fails_says_why_and_leaves_the_adapter(tmp_path):
 async def test_an_export_that_answers_otherwise_is_not_handed_over(tmp_path):
     async with open_house(tmp_path) as house:
         house.launcher.parity_cause = "Its chat template makes another prompt."
-        await delivered(house)
+        await house.deliver()
 
         await house.app.commands.export(1, ANNA, ExportFormat.GGUF)
         await house.settle()
@@ -71,7 +65,7 @@ async def test_an_export_that_answers_otherwise_is_not_handed_over(tmp_path):
 
 async def test_a_cancelled_export_leaves_a_delivered_run(tmp_path):
     async with open_house(tmp_path, script={"run1-i1-export-a1": "hang"}) as house:
-        await delivered(house)
+        await house.deliver()
         await house.app.commands.export(1, ANNA, ExportFormat.GGUF)
         await house.settle()
         assert (await house.run()).phase is Phase.EXPORTING

@@ -2,21 +2,14 @@ import pytest
 
 from agents.services import UserError
 from bot.reproduce import reproduce
-from storage.models import Decision, Phase
 from tests import facts
 from tests.fakes import StubLauncher
-from tests.house import House, open_house, settings_for
-
-
-async def delivered(house: House) -> None:
-    await house.start()
-    while (await house.run()).phase is not Phase.DELIVERED:
-        await house.answer(Decision.APPROVE)
+from tests.house import open_house, settings_for
 
 
 async def test_an_adapter_trained_once_more_is_compared_by_its_weights(tmp_path):
     async with open_house(tmp_path) as house:
-        await delivered(house)
+        await house.deliver()
 
     again = await reproduce(settings_for(tmp_path), 1, print, launcher=StubLauncher())
     third = await reproduce(settings_for(tmp_path), 1, print, launcher=StubLauncher())
@@ -28,7 +21,7 @@ async def test_an_adapter_trained_once_more_is_compared_by_its_weights(tmp_path)
 
 async def test_other_weights_are_told_with_what_has_changed(tmp_path, monkeypatch):
     async with open_house(tmp_path) as house:
-        await delivered(house)
+        await house.deliver()
     ordinary = facts.a_training
     monkeypatch.setattr(
         "tests.fakes.a_training",
@@ -53,7 +46,7 @@ async def test_a_run_without_an_adapter_is_refused(tmp_path):
 
 async def test_a_training_that_fails_now_says_why(tmp_path):
     async with open_house(tmp_path) as house:
-        await delivered(house)
+        await house.deliver()
 
     failing = StubLauncher({"run1-i1-train-a1": "non_finite_loss"})
     dying = StubLauncher({"run1-i1-train-a1": "die"})

@@ -171,6 +171,8 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     conductor = Conductor(folder, table, origin, teller.standing, saved)
     critics = Critics(folder / spec.reward_dir if spec.reward_dir else None, spec.embedding)
     setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
+    # Here a reference model looks at every row, for the methods that have one.
+    reporter.stage("getting ready to train")
     trainer = method.make_trainer(base, lessons, spec.recipe, setting)
     broken = None
     try:

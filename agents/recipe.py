@@ -103,13 +103,9 @@ def _can_be_primary(metric: Metric) -> Metric:
     return metric
 
 
-def rows_at_once(batch_size: int, device: str, most: int | None = None) -> int:
-    """Return how many rows of a batch go through the model together: the largest divisor of it up to the limit.
-
-    `most` is the limit; None takes what suits the device.
-    """
-    limit = most or MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
-    return max(d for d in range(1, limit + 1) if batch_size % d == 0)
+def largest_part(of: int, most: int) -> int:
+    """Return the largest divisor of a number that is not above a limit."""
+    return max(d for d in range(1, most + 1) if of % d == 0)
 
 
 class Recipe(BaseModel):
@@ -221,3 +217,15 @@ class RecipeChange(BaseModel):
 
 
 CHANGES = TypeAdapter(list[RecipeChange])
+
+
+def texts_of_row(method: Method) -> int:
+    """Return how many texts a row has that go through the model together: of a pair both answers do."""
+    return 2 if method in PAIRED else 1
+
+
+def rows_at_once(recipe: Recipe, device: str) -> int:
+    """Return how many rows of a batch go through the model together."""
+    usual = MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
+    most = recipe.micro_batch_size or max(1, usual // texts_of_row(recipe.method))
+    return largest_part(recipe.batch_size, most)

@@ -12,7 +12,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
-from agents.recipe import Recipe, rows_at_once
+from agents.recipe import Recipe, rows_at_once, texts_of_row
 from agents.worker.lessons import Lessons, columns
 from agents.worker.rewards.critics import Critics
 
@@ -77,12 +77,12 @@ def arguments(
 ) -> dict[str, Any]:
     """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to."""
     cpu = device == "cpu"
-    at_once = at_once or rows_at_once(recipe.batch_size, device, recipe.micro_batch_size)
+    at_once = at_once or rows_at_once(recipe, device)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": at_once,
         "gradient_accumulation_steps": recipe.batch_size // at_once,
-        "per_device_eval_batch_size": EVAL_BATCH,
+        "per_device_eval_batch_size": EVAL_BATCH // texts_of_row(recipe.method),
         # The data set holds all passes, in order: to the trainer this is one pass over one long list.
         "num_train_epochs": 1,
         "max_steps": lessons.steps,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import Trainer
 
-from agents.recipe import Recipe, rows_at_once
+from agents.recipe import Recipe, largest_part
 from agents.worker import adapter_training, rows, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.answers import Exam, answer
@@ -88,7 +88,7 @@ def encode(base: LoadedBase, tasks: Sequence[Task], recipe: Recipe) -> list[Less
 def arguments(recipe: Recipe, lessons: Lessons, setting: Setting, device: str) -> dict[str, Any]:
     """Return the settings that both trainers share. A batch of a recipe is so many prompts, each answered several times."""
     answers = recipe.batch_size * recipe.num_generations
-    at_once = rows_at_once(answers, device, ANSWERS_AT_ONCE[device])
+    at_once = largest_part(answers, ANSWERS_AT_ONCE[device])
     shared = adapter_training.arguments(recipe, lessons, setting.folder, device, at_once)
     del shared["train_sampling_strategy"]  # prompts are repeated by a sampler of the trainer's own
     return shared | {

@@ -1,6 +1,7 @@
 """KTO: learn from single answers with a thumb up or down, with KTOTrainer."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from datasets import Dataset
@@ -55,8 +56,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
             "KTO compares the rows of a batch with each other: set batch_size to 2 or more.",
             for_person=True,
         )
-    at_once = rows_at_once(recipe.batch_size, base.device)
-    at_once = at_once if at_once > 1 else recipe.batch_size
+    at_once = compared_at_once(recipe, base.device)
     shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device, at_once)
     up, down = weights([bool(row.columns["label"]) for row in lessons.rows])
     trainer = AdapterKTO(
@@ -75,6 +75,12 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         callbacks=setting.callbacks,
     )
     return adapter_training.quiet(trainer)
+
+
+def compared_at_once(recipe: Recipe, device: str) -> int:
+    """Return how many rows go through the model together: two at least, since they are compared with each other."""
+    most = rows_at_once(recipe, device)
+    return most if most > 1 else next(d for d in count(2) if recipe.batch_size % d == 0)
 
 
 def mismatched(found: Sequence[Lesson], at_once: int) -> Dataset:

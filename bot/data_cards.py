@@ -26,8 +26,8 @@ MOST_FINDINGS = 6
 SHOWN_ROWS = 5
 TOLD_ANYWAY = frozenset({FindingKind.DUPLICATES, FindingKind.CONFLICTS})
 """Findings that the notes on the rows have already."""
-SAMPLE_CHARS = 500
-TURN_CHARS = 160
+SAMPLE_CHARS = 400
+TURN_CHARS = 120
 
 
 def data(scene: Scene) -> Card:

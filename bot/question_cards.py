@@ -26,7 +26,7 @@ def reading(scene: Scene) -> Card:
     samples = [Sample.model_validate(sample) for sample in shown["samples"]]
     lines = [f"⚠ {plain(shown['note'], 400)}"] if shown["note"] else []
     lines += [
-        f"{number}. {inline(readings.say(choice), 160)} {plain(choice.reason, 240)}"
+        f"{number}. {inline(readings.say(choice), 160)} {plain(choice.reason, 160)}"
         for number, choice in enumerate(choices, start=1)
     ]
     columns = plain(", ".join(shown["columns"]), 300)
@@ -37,7 +37,7 @@ def reading(scene: Scene) -> Card:
         scene,
         Card(
             title="How should I read your file?",
-            body=f"{body}\n\nBy the first:\n{data_cards.rendered(samples)}",
+            body=f"{body}\n\nBy the first:\n{data_cards.rendered(samples[:2])}",
         ),
         yes="the first one",
         no="end this run",

@@ -2,8 +2,8 @@
 
 import datetime
 import decimal
-import io
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,14 +35,16 @@ def read_parquet(raw: bytes, limit_bytes: int, limit: RowLimit, errors: RowError
 
     Raises: WorkerError: damaged, too many rows or columns, or more than `limit_bytes` once unpacked.
     """
+    # Arrow's own allocator reserves a gigabyte of address space, which is what this process has little of; it is chosen
+    # when the library is loaded.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import pyarrow
     from pyarrow import parquet
 
-    # The default pools reserve gigabytes of address space, which is what this process has little of.
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     pyarrow.set_cpu_count(1)
+    pyarrow.set_io_thread_count(1)
     try:
-        with parquet.ParquetFile(io.BytesIO(raw), pre_buffer=False) as file:
+        with parquet.ParquetFile(pyarrow.BufferReader(raw), pre_buffer=False) as file:
             names = tuple(str(name) for name in file.schema_arrow.names)
             _refuse_odd_columns(names)
             limit.expected_rows = file.metadata.num_rows

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from agents.jobs import DataFinding, EvaluateResult, FindingKind, Verdict
+from agents.jobs import DataFinding, EvaluateResult, FindingKind, Mask, Sample, Turn, Verdict
 from bot import cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
@@ -60,6 +60,20 @@ def test_findings_are_told_with_their_rows_the_most_serious_first_and_not_all_of
     assert body.count("⚠") == 6
     assert "4 findings of less weight" in body
     assert "⚠" not in data_card()
+
+
+def test_the_data_card_marks_what_is_learnt_and_says_what_the_marks_mean() -> None:
+    turns = (
+        Turn(who="user", text="Where\nis it?", mask=Mask.READ),
+        Turn(who="assistant", text="On its\nway.", mask=Mask.LEARNT),
+        Turn(who="assistant", text="No idea.", mask=Mask.AVOIDED),
+    )
+
+    body = data_card(samples=(Sample(row=3, turns=turns),))
+
+    assert "  user: Where\n  is it?\n▶ assistant: On its\n▶ way.\n✗ assistant: No idea." in body
+    assert "▶ is learnt, ✗ is learnt to be avoided; the rest is read" in body
+    assert "compared" not in body
 
 
 def test_a_report_shows_base_against_tuned_and_how_the_loss_went() -> None:

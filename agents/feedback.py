@@ -2,12 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
 from agents.recipe import CHANGEABLE, Metric, Quantisation, Recipe, RecipeChange
 from agents.services import UserError
@@ -67,6 +68,44 @@ _METRICS = {
 }
 
 
+REPAIRS: dict[Repair, str] = {
+    Repair.MASK_SECRETS: "mask keys",
+    Repair.DROP_SECRETS: "drop rows with keys",
+    Repair.DROP_LEAKS: "drop leaks",
+    Repair.MASK_PERSONAL_DATA: "mask personal data",
+    Repair.DROP_PERSONAL_DATA: "drop rows with personal data",
+    Repair.DROP_CONFLICTS: "drop conflicts",
+    Repair.DROP_NEAR_DUPLICATES: "drop near duplicates",
+    Repair.DROP_INJECTIONS: "drop injections",
+    Repair.DROP_EMPTIES: "drop empty rows",
+    Repair.DROP_LONG_ROWS: "drop long rows",
+    Repair.DROP_OTHER_LANGUAGES: "drop other languages",
+}
+"""What a person can say to have a repair done; other words for the same are understood too."""
+_DROP = re.compile(r"\b(?:drop|remove|delete|discard|omit|leave\s+out|throw\s+out)\b")
+_MEND = re.compile(r"\b(?:repair|fix|mask|hide|redact|clean|move|anonymi[sz]e)\b")
+_FOUND: tuple[tuple[str, Repair, Repair], ...] = (
+    (
+        r"(?:\bkeys?|\bsecrets?|(?<!\d )\btokens?|\bpasswords?|\bcredentials?)\b",
+        Repair.MASK_SECRETS,
+        Repair.DROP_SECRETS,
+    ),
+    (
+        r"\bpersonal\b|\bpii\b|\be-?mails?\b|\b(?:tele)?phone",
+        Repair.MASK_PERSONAL_DATA,
+        Repair.DROP_PERSONAL_DATA,
+    ),
+    (r"\bleak", Repair.DROP_LEAKS, Repair.DROP_LEAKS),
+    (r"\bconflict|\bcontradict", Repair.DROP_CONFLICTS, Repair.DROP_CONFLICTS),
+    (r"\bduplicate", Repair.DROP_NEAR_DUPLICATES, Repair.DROP_NEAR_DUPLICATES),
+    (r"\binjection|\borders\b", Repair.DROP_INJECTIONS, Repair.DROP_INJECTIONS),
+    (r"\bempt(?:y|ies)\b|\bplaceholder", Repair.DROP_EMPTIES, Repair.DROP_EMPTIES),
+    (r"\b(?:too|over-?)?\s?long\b|\blength\s+rows", Repair.DROP_LONG_ROWS, Repair.DROP_LONG_ROWS),
+    (r"\blanguages?\b", Repair.DROP_OTHER_LANGUAGES, Repair.DROP_OTHER_LANGUAGES),
+)
+"""What a reply may name, what mending it means and what dropping it means."""
+
+
 @dataclass(frozen=True)
 class Understood:
     """What was read out of a reply."""
@@ -90,13 +129,42 @@ def verdict_word(text: str) -> Decision | None:
     return Decision.REJECT if word in NO else None
 
 
+def repairs(text: str, findings: Sequence[DataFinding]) -> list[Repair]:
+    """Return the repairs that a reply asks for, of those that the findings offer; "repair all" is the first of each."""
+    everything, named = _mends(text)
+    first = [finding.repairs[0] for finding in findings if finding.repairs] if everything else []
+    offered = {repair for finding in findings for repair in finding.repairs}
+    return list(dict.fromkeys(r for r in (*first, *named) if r in offered))
+
+
+def asks_for_repairs(text: str) -> bool:
+    """Tell whether a reply wants something done about the rows, whether or not there is anything to do."""
+    return any(_mends(text))
+
+
+def _mends(text: str) -> tuple[bool, list[Repair]]:
+    """Return whether everything is to be repaired, and the repairs that are named.
+
+    A part of a sentence without a verb takes the one before it: "drop conflicts and near duplicates".
+    """
+    everything, named, verb = False, [], ""
+    for part in re.split(r"[,;.]|\band\b", text.casefold()):
+        verb = "drop" if _DROP.search(part) else "mend" if _MEND.search(part) else verb
+        everything |= verb == "mend" and bool(re.search(r"\b(?:all|everything)\b", part))
+        for words, mended, dropped in _FOUND if verb else ():
+            if re.search(words, part):
+                named.append(mended if verb == "mend" else dropped)
+    return everything, named
+
+
 async def understand(text: str, recipe: Recipe, models: list[str], llm: LLM | None) -> Understood:
     """Read changes to a recipe out of a person's words."""
     proposed = by_rules(text, models)
-    if not proposed and llm is not None:
+    mends_rows = asks_for_repairs(text)
+    if not (proposed or mends_rows) and llm is not None:
         proposed = await _by_model(text, llm)
     changes, notes = _possible(proposed, recipe, models)
-    if not proposed:
+    if not (proposed or mends_rows):
         notes = (
             "I could not read a change out of that. Try for example: "
             "“3 epochs, learning rate 1e-4, use 200 rows”.",

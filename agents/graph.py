@@ -1,5 +1,6 @@
 """The loop on one page: nodes, edges and how a run is driven through them.
 
+        ↑__________ repair rows __|
     PREPARING → PLANNING → APPROVING → BUILDING → EVALUATING → REVIEWING → DELIVERING → DELIVERED
                    ↑  ↑____ revise __|      | failed              | ❌ / reply
                    └────────────────── DEBUGGING ←────────────────┘

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import gates, readings, work
-from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, Reading
+from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, Reading, Repair
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
@@ -77,7 +77,10 @@ async def _read(services: Services, known: _Known, wanted: Reading | None) -> Jo
             known.run,
             JobKind.INTAKE,
             _spec(services, known, wanted),
-            stale=lambda job: job.spec.get("reading") != dumped,
+            stale=lambda job: (
+                job.spec.get("reading") != dumped
+                or job.spec.get("repairs", []) != known.run.repairs
+            ),
         )
     except work.JobFailed as failed:
         if wanted is not None and failed.job.error_for_person and failed.job.error:
@@ -110,6 +113,7 @@ def _spec(services: Services, known: _Known, reading: Reading | None) -> IntakeS
         task=known.run.goal,
         seed=SPLIT_SEED,
         reading=reading,
+        repairs=tuple(map(Repair, known.run.repairs)),
         max_unpacked_bytes=limits.max_upload_bytes,
         **limits.model_dump(exclude={"max_upload_bytes"}),
     )
@@ -157,7 +161,7 @@ def _save(
 ) -> None:
     now = services.clock.now()
     for role, file, rows in splits:
-        datasets.keep(
+        datasets.replace(
             session,
             Dataset(
                 run_id=work.number(run),
@@ -169,5 +173,6 @@ def _save(
                 created_at=now,
             ),
         )
-    events.say(session, work.number(run), "data", "data", result.model_dump(mode="json"), now)
+    occasion = ":".join(["data", *run.repairs])
+    events.say(session, work.number(run), "data", occasion, result.model_dump(mode="json"), now)
     runs.move(session, run, Phase.PLANNING)

@@ -468,7 +468,7 @@ class IntakeResult(_Message):
     findings: tuple[DataFinding, ...] = ()
     """What the checks found, the most serious first."""
     repaired: tuple[str, ...] = ()
-    """What was changed because a person asked for it: "12 near duplicates were dropped"."""
+    """What was changed because a person asked for it: "Dropped: near duplicates (12)."."""
     train: FileRef
     dev: FileRef
     test: FileRef

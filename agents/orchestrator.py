@@ -176,8 +176,13 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
         baseline_rows=limits.baseline_rows,
         baseline_s=limits.baseline_s,
     )
+
+    def stale(job: Job) -> bool:
+        same_rows = job.spec["train"]["sha256"] == known.files["train"].sha256
+        return bool(job.spec["model"]["name"] != model or not same_rows)
+
     last = await services.db.read(jobs.latest, work.number(known.run), JobKind.MEASURE)
-    if last is not None and last.outcome in work.USABLE and last.spec["model"]["name"] == model:
+    if last is not None and last.outcome in work.USABLE and not stale(last):
         return last
     return await work.finished(
         services,
@@ -185,7 +190,7 @@ async def _measured(services: Services, known: _Known, model: str) -> Job:
         JobKind.MEASURE,
         spec,
         expected_s=MEASURING_SECONDS,
-        stale=lambda job: bool(job.spec["model"]["name"] != model),
+        stale=stale,
     )
 
 
@@ -235,6 +240,7 @@ async def _draft(services: Services, known: _Known, model: str, measured: Measur
         models = sorted(services.settings.models.catalogue)
         understood = await feedback.understand(known.answer.comment, before, models, services.llm)
         changes, notes = list(understood.changes), list(understood.notes)
+        notes += _about_repairs(known, known.answer.comment)
         asked_words, reason = known.answer.comment, ASKED
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
@@ -321,13 +327,36 @@ def _go_on(session: Session, services: Services, run: Run, answered: Approval) -
             else:
                 work.fail(session, services, run, refused + " `resume` asks again.")
         case Decision.REVISE:
-            runs.move(session, run, Phase.PLANNING)
+            _revise(session, run, answered.comment or "")
         case Decision.REJECT:
             work.cancel(session, services, run, by=answered.decided_by_name or "somebody")
         case _:
             work.fail(
                 session, services, run, "Nobody answered the plan in time. `resume` asks again."
             )
+
+
+def _revise(session: Session, run: Run, words: str) -> None:
+    """Go back to the plan, or to the rows where they are to be repaired and no model has been tested on them."""
+    intake_job = jobs.latest(session, work.number(run), JobKind.INTAKE)
+    if intake_job is not None and run.iteration == 1:
+        data = IntakeResult.model_validate(work.payload(intake_job))
+        wanted = [r.value for r in feedback.repairs(words, data.findings)]
+        if fresh := [repair for repair in wanted if repair not in run.repairs]:
+            runs.move(session, run, Phase.PREPARING, repairs=[*run.repairs, *fresh])
+            return
+    runs.move(session, run, Phase.PLANNING)
+
+
+def _about_repairs(known: _Known, words: str) -> list[str]:
+    """Say what became of a wish to repair rows, which has been carried out by now where it could be."""
+    if not feedback.asks_for_repairs(words):
+        return []
+    if known.run.iteration > 1:
+        return [
+            "The rows are as they are: a model has been tested on them. Start a new run to repair them."
+        ]
+    return list(known.data.repaired) or ["I found nothing of that kind to repair in your rows."]
 
 
 def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parcel:

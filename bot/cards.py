@@ -10,6 +10,9 @@ from bot.text import clip, inline, plain, size
 from configs.schema import GateKind
 from storage.models import FINAL, Phase, Run
 
+MOST_FINDINGS = 6
+MOST_EXAMPLES = 3
+
 PHASES = {
     Phase.PREPARING: "reading the data",
     Phase.PLANNING: "making a plan",

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from agents.jobs import FindingKind, IntakeResult, Mask, RowShape, Sample
+from agents.feedback import REPAIRS
+from agents.jobs import IntakeResult, Mask, RowShape, Sample
 from agents.planning import FEWEST_ITEMS
 from bot.scenes import Scene
 from bot.surface import Card, Field
@@ -24,8 +25,7 @@ MEANINGS = {
 }
 MOST_FINDINGS = 6
 SHOWN_ROWS = 5
-TOLD_ANYWAY = frozenset({FindingKind.DUPLICATES, FindingKind.CONFLICTS})
-"""Findings that the notes on the rows have already."""
+MOST_EXAMPLES = 3
 SAMPLE_CHARS = 400
 TURN_CHARS = 120
 
@@ -35,7 +35,7 @@ def data(scene: Scene) -> Card:
     found = IntakeResult.model_validate(scene.event.payload)
     into = inline(found.prompt_column) if found.prompt_column else "–"
     return Card(
-        title="Your data",
+        title="Your data, repaired" if found.repaired else "Your data",
         body="\n".join([*(f"• {plain(note, 700)}" for note in _notes(found)), *_findings(found)])
         + f"\n\n{rendered(found.samples)}",
         fields=(
@@ -71,28 +71,28 @@ def _turns(sample: Sample) -> list[str]:
 
 
 def _findings(found: IntakeResult) -> list[str]:
-    """Say what the checks found, the most serious first."""
-    new = [finding for finding in found.findings if finding.kind not in TOLD_ANYWAY]
+    """Say what the checks found, the most serious first, and what to reply to have it repaired."""
     lines = []
-    for finding in new[:MOST_FINDINGS]:
+    for place, finding in enumerate(found.findings[:MOST_FINDINGS]):
         numbers = ", ".join(f"{row:,}" for row in finding.rows[:SHOWN_ROWS])
         more = ", …" if finding.count > SHOWN_ROWS else ""
         where = f" (row {numbers}{more})" if numbers else ""
-        example = f" For example {finding.example}" if finding.example else ""
-        lines.append(f"⚠ {plain(finding.sentence + where + example, 600)}")
-    if len(new) > MOST_FINDINGS:
-        lines.append(f"… and {len(new) - MOST_FINDINGS} findings of less weight.")
+        said = [f"⚠ {plain(finding.sentence + where, 360)}"]
+        if finding.example and place < MOST_EXAMPLES:
+            said.append(f"For example {plain(finding.example, 240)}")
+        if finding.repairs:
+            offers = " or ".join(f"“{REPAIRS[repair]}”" for repair in finding.repairs)
+            said.append(f"→ {offers}")
+        lines.append("\n".join(said))
+    if len(found.findings) > MOST_FINDINGS:
+        lines.append(f"… and {len(found.findings) - MOST_FINDINGS} findings of less weight.")
+    if any(finding.repairs for finding in found.findings):
+        lines.append("To repair rows, reply to the plan with these words, or with “repair all”.")
     return lines
 
 
 def _notes(found: IntakeResult) -> list[str]:
-    notes = [found.roles_reason]
-    if found.duplicates:
-        notes.append(f"{found.duplicates:,} exact duplicates were folded into one each.")
-    if found.conflicts:
-        notes.append(
-            f"{found.conflicts:,} prompts come with more than one answer; they stay on one side of the split."
-        )
+    notes = [found.roles_reason, *found.repaired]
     if found.row_error_count:
         listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
         more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""

@@ -24,19 +24,30 @@ Migrate = Callable[[Connection], None]
 
 
 def _add_exports(connection: Connection) -> None:
-    """Runs know which formats are still to be written. A new database has the column already."""
-    if "exports" not in {column["name"] for column in inspect(connection).get_columns("run")}:
-        connection.execute(text("ALTER TABLE run ADD COLUMN exports JSON NOT NULL DEFAULT '[]'"))
+    """Runs know which formats are still to be written."""
+    _add_list(connection, "exports")
 
 
 def _add_reservations(connection: Connection) -> None:
     SQLModel.metadata.tables["reservation"].create(connection, checkfirst=True)
 
 
+def _add_repairs(connection: Connection) -> None:
+    """Runs know what is to be repaired in their rows."""
+    _add_list(connection, "repairs")
+
+
+def _add_list(connection: Connection, column: str) -> None:
+    """Add a column with an empty list to all runs. A new database has it already."""
+    if column not in {known["name"] for known in inspect(connection).get_columns("run")}:
+        connection.execute(text(f"ALTER TABLE run ADD COLUMN {column} JSON NOT NULL DEFAULT '[]'"))
+
+
 MIGRATIONS: dict[str, Migrate] = {
     "0001_first_tables": SQLModel.metadata.create_all,
     "0002_exports": _add_exports,
     "0003_reservations": _add_reservations,
+    "0004_repairs": _add_repairs,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

@@ -72,7 +72,7 @@ _ENDS = frozenset({Phase.CANCELLED, Phase.FAILED})
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.PREPARING: _ENDS | {Phase.PLANNING},
     Phase.PLANNING: _ENDS | {Phase.APPROVING},
-    Phase.APPROVING: _ENDS | {Phase.PLANNING, Phase.BUILDING},
+    Phase.APPROVING: _ENDS | {Phase.PREPARING, Phase.PLANNING, Phase.BUILDING},
     Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING},
     Phase.EVALUATING: _ENDS | {Phase.REVIEWING},
     Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING},
@@ -169,6 +169,8 @@ class Run(SQLModel, table=True):
     """Recipe changes the person named at the start."""
     exports: list[str] = _json_list()
     """Formats that are still to be written, the next one first."""
+    repairs: list[str] = _json_list()
+    """What is to be done about findings in the rows (`agents.jobs.Repair`), in the order it was asked for."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""

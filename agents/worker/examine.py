@@ -7,6 +7,7 @@ from agents.jobs import DataFinding, IntakeSpec, Repair
 from agents.worker.checks import leaks, likeness, report
 from agents.worker.checks.budget import Budget
 from agents.worker.checks.facts import Facts
+from agents.worker.checks.repair import repaired
 from agents.worker.checks.texts import Pair
 from agents.worker.lines import Line
 from agents.worker.split_rows import Groups, Shares, Split, split, tie
@@ -27,19 +28,42 @@ class Examined:
 
 
 def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
-    """Look at all rows together. The checks take part of the spec's CPU time and never fail."""
+    """Look at all rows together and repair them as asked. The checks take part of the CPU time and never fail."""
     budget = Budget.of(CPU_SHARE * spec.cpu_s)
     # the task sentence that stands before each prompt of a classification would make all rows alike
     asked = f"{spec.task.strip()}\n\n"
     pairs = [Pair(row.number, row.asked.removeprefix(asked), row.answered) for row in rows]
-    facts = Facts(likeness.find(pairs, budget), budget)
-    return Examined(list(rows), facts, (), spec.repairs)
+    done = repaired(Facts(likeness.find(pairs, budget), budget), spec.repairs, spec.min_rows)
+    kept = {pair.row for pair in done.facts.pairs}
+    left = [row for row in rows if row.number in kept]
+    for mask in done.masks:
+        left = [row.changed(mask) for row in left]
+    return Examined(left, done.facts, done.notes, spec.repairs)
 
 
-def deal(examined: Examined, groups: Groups, shares: Shares) -> Split:
-    """Split rows so that those that resemble each other are on one side, as far as all sides can be filled."""
+def deal(examined: Examined, groups: Groups, shares: Shares) -> tuple[Examined, Split]:
+    """Split rows so that those that resemble each other are on one side, as far as all sides can be filled.
+
+    Returns also what is left of the rows: test rows that leak are dropped where that was asked for.
+    """
     sides = split(tie(groups, examined.facts.likeness.group_of), shares)
-    return sides if sides.train and sides.dev and sides.test else split(groups, shares)
+    if not (sides.train and sides.dev and sides.test):
+        sides = split(groups, shares)
+    if Repair.DROP_LEAKS not in examined.repairs:
+        return examined, sides
+    facts = _with_sides(examined.facts, sides)
+    places = set(leaks.leaking(facts))
+    leaking = {facts.pairs[place].row for place in places}
+    test = [row for row in sides.test if row.number not in leaking]
+    if not test:
+        note = "Not dropped: leaking test rows; no others would be left."
+        return replace(examined, notes=(*examined.notes, note)), sides
+    rows = [row for row in examined.rows if row.number not in leaking]
+    note = f"Dropped: leaking test rows ({len(leaking):,})."
+    left = replace(
+        examined, rows=rows, facts=examined.facts.without(places), notes=(*examined.notes, note)
+    )
+    return left, replace(sides, test=test)
 
 
 def findings(examined: Examined, sides: Split) -> tuple[DataFinding, ...]:

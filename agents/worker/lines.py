@@ -50,6 +50,10 @@ class Line:
             return str(self.parts["text"])
         return text_of(self.parts["prompt"])
 
+    def changed(self, change: Callable[[str], str]) -> "Line":
+        """Return the line with every text in it changed: those of messages and of calls of tools too."""
+        return Line(self.number, {key: _changed(part, change) for key, part in self.parts.items()})
+
     @property
     def answered(self) -> str:
         """Return what comes out as one text."""
@@ -58,6 +62,16 @@ class Line:
 
 
 OUTS = ("completion", "chosen", "rejected", "completions", "labels", "label", "reference")
+
+
+def _changed(value: object, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_changed(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: _changed(item, change) for key, item in value.items()}
+    return value
 
 
 def text_of(value: object) -> str:

@@ -10,7 +10,7 @@ import resource
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -56,7 +56,7 @@ class _Prepared:
 
     reading: Reading
     columns: tuple[str, ...]
-    lines: list[Line]
+    rows_read: int
     errors: RowErrors
     groups: Groups
     sides: Split
@@ -65,7 +65,7 @@ class _Prepared:
     @property
     def duplicates(self) -> int:
         """Return how many rows were folded into others."""
-        return len(self.lines) - sum(map(len, self.groups.values()))
+        return len(self.examined.rows) - sum(map(len, self.groups.values()))
 
 
 def run(folder: Path, spec: IntakeSpec) -> JobResult:
@@ -105,7 +105,7 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
 
 
 def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]) -> IntakeResult:
-    reading, sides, lines = prepared.reading, prepared.sides, prepared.lines
+    reading, sides, lines = prepared.reading, prepared.sides, prepared.examined.rows
     answers = [line.answered for line in lines]
     metric, metric_reason = suggest_metric(answers, reading.shape)
     labels = Counter(answers).most_common()
@@ -116,7 +116,7 @@ def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]
         prompt_column=" + ".join(reading.prompt),
         completion_column=" + ".join(reading.answer),
         roles_reason=reading.reason,
-        rows_read=len(lines) + prepared.errors.count,
+        rows_read=prepared.rows_read,
         rows_usable=len(lines),
         duplicates=prepared.duplicates,
         conflicts=sum(len(group) > 1 for group in prepared.groups.values()),
@@ -221,20 +221,49 @@ def _prepared(reading: Reading, table: Table, spec: IntakeSpec, errors: RowError
             errors.add(record.row, f"a text is longer than {spec.max_field_chars:,} characters")
         else:
             lines.append(line)
+    read = len(lines) + errors.count
     reading, lines = _asking(reading, lines, spec.task.strip())
+    _folded(lines, spec, errors)
+    examined, groups, sides = _split(lines, spec, errors)
+    return _Prepared(reading, table.columns, read, errors, groups, sides, examined)
+
+
+def _split(
+    lines: list[Line], spec: IntakeSpec, errors: RowErrors
+) -> tuple[Examined, Groups, Split]:
+    """Repair rows as asked, and deal them to the three sides.
+
+    Where repairs leave too little for that, none is done and that is said; without them it raises.
+    Raises: WorkerError: too few rows, or too few different prompts.
+    """
+    try:
+        examined = examine(lines, spec)
+        groups = _folded(examined.rows, spec, errors)
+        shares = Shares(
+            spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows
+        )
+        examined, sides = deal(examined, groups, shares)
+        if not (sides.train and sides.dev and sides.test):
+            raise bad_data(
+                f"The {sum(map(len, groups.values()))} rows share only {len(groups)} different prompts, so none can be "
+                "held out for a fair test. Add rows with other prompts."
+            )
+    except WorkerError as error:
+        if not spec.repairs:
+            raise
+        examined, groups, sides = _split(lines, spec.model_copy(update={"repairs": ()}), errors)
+        note = f"Nothing was repaired, because too little would be left. {error}"
+        return replace(examined, notes=(note,)), groups, sides
+    return examined, groups, sides
+
+
+def _folded(lines: Sequence[Line], spec: IntakeSpec, errors: RowErrors) -> Groups:
+    """Return rows by prompt, each once. Raises: WorkerError: too few are left."""
     groups = fold(lines, spec.seed)
     kept = sum(map(len, groups.values()))
     if kept < spec.min_rows:
         raise _too_few(kept, spec.min_rows, len(lines) - kept, errors)
-    shares = Shares(spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows)
-    examined = examine(lines, spec)
-    sides = deal(examined, groups, shares)
-    if not (sides.train and sides.dev and sides.test):
-        raise bad_data(
-            f"The {kept} rows share only {len(groups)} different prompts, so none can be held out for a fair test. "
-            "Add rows with other prompts."
-        )
-    return _Prepared(reading, table.columns, lines, errors, groups, sides, examined)
+    return groups
 
 
 def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:

@@ -1,6 +1,15 @@
 import pytest
 
-from agents.feedback import by_rules, from_pair, understand, verdict_word
+from agents.feedback import (
+    REPAIRS,
+    asks_for_repairs,
+    by_rules,
+    from_pair,
+    repairs,
+    understand,
+    verdict_word,
+)
+from agents.jobs import DataFinding, FindingKind, Repair
 from agents.llm import LLMError, ScriptedLLM
 from agents.recipe import Recipe
 from agents.services import UserError
@@ -133,3 +142,58 @@ def test_a_pair_on_the_command_line_is_typed(pair, value):
 def test_a_wrong_pair_is_explained(pair, says):
     with pytest.raises(UserError, match=says):
         from_pair(pair)
+
+
+def offering(*offers: Repair) -> list[DataFinding]:
+    kind = FindingKind.SECRETS
+    return [DataFinding(kind=kind, count=1, share=0.1, rows=(2,), sentence="s", repairs=offers)]
+
+
+@pytest.mark.parametrize("repair", list(Repair))
+def test_the_words_that_a_card_offers_are_understood(repair):
+    assert repairs(REPAIRS[repair], offering(*Repair)) == [repair]
+    assert by_rules(REPAIRS[repair], MODELS) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("repair near duplicates", [Repair.DROP_NEAR_DUPLICATES]),
+        (
+            "please remove conflicts and duplicates",
+            [Repair.DROP_CONFLICTS, Repair.DROP_NEAR_DUPLICATES],
+        ),
+        ("Hide the passwords; 3 epochs", [Repair.MASK_SECRETS]),
+        ("leave out rows with e-mails", [Repair.DROP_PERSONAL_DATA]),
+        ("mask PII", [Repair.MASK_PERSONAL_DATA]),
+        ("remove the wrong-language rows", [Repair.DROP_OTHER_LANGUAGES]),
+        ("drop the learning rate to 1e-4", []),
+        ("answers of up to 20 tokens", []),
+        ("drop it to 20 tokens", []),
+        ("use all rows", []),
+    ],
+)
+def test_other_words_for_a_repair_are_understood_and_everyday_words_are_not(words, expected):
+    assert repairs(words, offering(*Repair)) == expected
+    assert asks_for_repairs(words) == bool(expected)
+
+
+def test_repair_all_takes_the_first_offer_of_each_finding_and_nothing_that_is_not_offered():
+    findings = [
+        *offering(Repair.MASK_SECRETS, Repair.DROP_SECRETS),
+        *offering(Repair.DROP_EMPTIES),
+        *offering(),
+    ]
+
+    assert repairs("repair all", findings) == [Repair.MASK_SECRETS, Repair.DROP_EMPTIES]
+    assert repairs("drop near duplicates", findings) == []
+
+
+async def test_a_wish_to_repair_rows_is_no_riddle_and_asks_no_model():
+    llm = ScriptedLLM([])
+
+    alone = await understand("mask keys", RECIPE, MODELS, llm)
+    both = await understand("mask keys and use 2 epochs", RECIPE, MODELS, llm)
+
+    assert (alone.changes, alone.notes, llm.asked) == ((), (), [])
+    assert [change.value for change in both.changes] == [2]

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from agents.jobs import DataFinding, EvaluateResult, FindingKind, Mask, Sample, Turn, Verdict
+from agents.jobs import (
+    DataFinding,
+    EvaluateResult,
+    FindingKind,
+    Mask,
+    Repair,
+    Sample,
+    Turn,
+    Verdict,
+)
 from bot import cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
@@ -45,23 +54,6 @@ def test_too_few_rows_for_a_verdict_are_named_before_anything_is_trained() -> No
     assert "verdict" not in data_card(test_rows=20)
 
 
-def test_findings_are_told_with_their_rows_the_most_serious_first_and_not_all_of_many() -> None:
-    def found(kind: FindingKind, count: int) -> DataFinding:
-        rows = tuple(range(2, 2 + min(count, 20)))
-        sentence = f"{kind.value} was found."
-        return DataFinding(kind=kind, count=count, share=0.1, rows=rows, sentence=sentence)
-
-    every = tuple(found(kind, 7) for kind in FindingKind)
-
-    body = data_card(findings=every)
-
-    assert "secrets was found" in body
-    assert "row 2, 3, 4, 5, 6, …" in body.replace("\\", "")
-    assert body.count("⚠") == 6
-    assert "4 findings of less weight" in body
-    assert "⚠" not in data_card()
-
-
 def test_the_data_card_marks_what_is_learnt_and_says_what_the_marks_mean() -> None:
     turns = (
         Turn(who="user", text="Where\nis it?", mask=Mask.READ),
@@ -97,3 +89,56 @@ def test_a_full_mark_is_not_called_weak() -> None:
     assert "Where it is weakest" not in praised
     assert "Where it is weakest" in blamed
     assert "no idea" in blamed
+
+
+def test_findings_stand_on_the_data_card_with_rows_and_the_words_that_repair_them() -> None:
+    keys = DataFinding(
+        kind=FindingKind.SECRETS,
+        count=7,
+        share=0.07,
+        rows=(2, 3, 5, 7, 11, 13, 17),
+        sentence="7 rows hold keys.",
+        example="row 2: “my token [HUGGING_FACE_TOKEN]”",
+        repairs=(Repair.MASK_SECRETS, Repair.DROP_SECRETS),
+    )
+    rare = keys.model_copy(update={"kind": FindingKind.IMBALANCE, "repairs": (), "example": ""})
+
+    body = data_card(findings=(keys, *[rare] * 7)).replace("\\", "")
+
+    assert "7 rows hold keys. (row 2, 3, 5, 7, 11, …)" in body
+    assert "[HUGGING_FACE_TOKEN]" in body
+    assert "→ “mask keys” or “drop rows with keys”" in body
+    assert "… and 2 findings of less weight." in body
+    assert "repair all" in body
+    assert "repair all" not in data_card(findings=(rare,))
+
+
+def test_the_fullest_data_card_fits_into_one_message() -> None:
+    long = DataFinding(
+        kind=FindingKind.SECRETS,
+        count=999_999,
+        share=1.0,
+        rows=tuple(range(100_000, 100_020)),
+        sentence="x" * 600,
+        example="y" * 600,
+        repairs=(Repair.MASK_PERSONAL_DATA, Repair.DROP_PERSONAL_DATA),
+    )
+
+    sample = Sample(row=2, turns=(Turn(who="user", text="z" * 400, mask=Mask.READ),) * 3)
+
+    body = data_card(findings=(long,) * 12, samples=(sample,) * 3)
+
+    assert len(body) <= 4096 + 900  # the samples, which come last, may be cut
+    assert "repair all" in body[:4096]
+
+
+def test_a_repaired_data_set_says_what_was_changed() -> None:
+    card = cards.render(
+        scene(
+            "data",
+            an_intake(repaired=("Dropped: near duplicates (12).",)).model_dump(mode="json"),
+        )
+    )
+
+    assert card.title == "Your data, repaired"
+    assert "near duplicates" in card.body

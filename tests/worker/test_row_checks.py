@@ -130,6 +130,7 @@ def test_findings_come_in_the_order_of_their_weight():
     assert kinds == [FindingKind.CONFLICTS, FindingKind.INJECTIONS, FindingKind.EMPTIES]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_short_rows_take_well_under_a_minute():
     texts = banking77() or bank(5000, seed=1)
     tails = (

@@ -10,7 +10,7 @@ from agents.worker.checks.budget import Budget
 from agents.worker.checks.facts import Facts
 from agents.worker.checks.marks import covered
 from agents.worker.checks.masks import safe, without_personal_data, without_secrets
-from tests.worker.intake import SHARED_DATA, csv_of, read_by_worker
+from tests.worker.intake import SHARED_DATA, csv_of, read, read_by_worker
 from tests.worker.planted import bank, banking77, pairs_of, say
 from tests.worker.planted_secrets import PERSONAL, SECRETS
 
@@ -152,6 +152,19 @@ def test_findings_samples_and_every_file_of_the_job_but_the_rows_hold_no_secret(
     assert found[FindingKind.SECRETS].repairs == (Repair.MASK_SECRETS, Repair.DROP_SECRETS)
     told = "".join((tmp_path / name).read_text() for name in ("result.json", "progress.jsonl"))
     assert [value for value in values if value.split()[-1].strip('"')[-10:] in told] == []
+
+
+def test_samples_and_labels_on_the_data_card_are_masked(tmp_path):
+    rng = random.Random(4)
+    keys = [SECRETS["GitLab"](rng) for _ in range(3)]
+    lines = [
+        f"{text},{keys[n % 3]}" for n, (text, _) in enumerate(bank(200, seed=5)) if "," not in text
+    ]
+
+    result = read(tmp_path, "\n".join(["prompt,completion", *lines]))
+
+    assert {answer for _, answer in result.samples} == {"[GITLAB_TOKEN]"}
+    assert set(result.labels) == {"[GITLAB_TOKEN]"}
 
 
 def test_a_finding_names_rows_and_kinds_and_shows_the_place_masked():

@@ -34,7 +34,7 @@ def contained_pairs(
 ) -> Iterator[Close]:
     """Yield rows of which one has most of its text in common with the other, within the budget."""
     words, owners = _flat(prompts, budget)
-    if len(words) < RUN or budget.spent():
+    if len(words) < RUN:
         return
     keys, owners = _runs(words, owners)
     order = np.argsort(keys, kind="stable")
@@ -61,7 +61,7 @@ def _flat(prompts: Sequence[str], budget: Budget) -> tuple[Numbers, Numbers]:
             continue
         own = words_of(prompt)
         if len(words) + len(own) > MOST_WORDS or budget.spent():
-            budget.stop(CHECK, f"rows after the first {place:,}")
+            budget.stop(CHECK, f"prompts after the first {place:,}")
             break
         words.extend(known.setdefault(word, len(known)) for word in own)
         owners.extend([place] * len(own))

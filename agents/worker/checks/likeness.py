@@ -11,6 +11,8 @@ from agents.worker.checks.texts import Pair, normal
 
 CPU_SHARE = 0.6
 """Of the time for all checks may be spent here, the most expensive one."""
+WORDS_SHARE = 0.8
+"""Of that on rows that are almost the same; the rest is for prompts that stand inside others."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def find(pairs: Sequence[Pair], budget: Budget) -> Likeness:
     prompts = [normal(pair.prompt) for pair in pairs]
     answers = list(_normal_answers(pairs))
     close = list(_equal(prompts, answers))
-    close.extend(near_duplicates.close_pairs(prompts, answers, budget))
+    close.extend(near_duplicates.close_pairs(prompts, answers, budget.part(WORDS_SHARE)))
     close.extend(contained.contained_pairs(prompts, answers, budget))
     return Likeness(pairs, prompts, answers, close)
 

@@ -1,3 +1,4 @@
+import json
 import random
 
 import pytest
@@ -116,3 +117,45 @@ def test_leaking_test_rows_can_be_left_out(tmp_path):
     assert FindingKind.LEAKS not in {f.kind for f in result.findings}
     assert f"Dropped: leaking test rows ({found[FindingKind.LEAKS].count})." in result.repaired
     assert result.test_rows == len(written(tmp_path, result.test))
+    assert FindingKind.DUPLICATES not in {f.kind for f in result.findings}
+    assert result.rows_read == result.rows_usable + found[FindingKind.LEAKS].count
+
+
+def test_masks_reach_every_text_of_a_conversation_and_of_a_pair(tmp_path):
+    call = {"function": {"name": "mail", "arguments": {"to": [MAIL]}}}
+    messages = [
+        {"role": "user", "content": f"my token is {KEY}"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "name": "mail", "content": f"sent to {MAIL}"},
+        {"role": "assistant", "content": f"I used {KEY}"},
+    ]
+    both = [Repair.MASK_SECRETS, Repair.MASK_PERSONAL_DATA]
+    others = [
+        {"messages": [{"role": "user", "content": a}, {"role": "assistant", "content": b}]}
+        for a, b in GOOD
+    ]
+    talks = "\n".join(json.dumps(row) for row in [*others, {"messages": messages}])
+    pairs = "\n".join(
+        json.dumps({"prompt": a, "chosen": b, "rejected": f"{b}, ask {MAIL} with {KEY}"})
+        for a, b in GOOD
+    )
+
+    for content in (talks, pairs):
+        result = read(tmp_path, content, repairs=both)
+
+        files = [tmp_path / side.path for side in (result.train, result.dev, result.test)]
+        text = "".join(file.read_text() for file in files)
+        assert "[GITHUB_TOKEN]" in text
+        assert KEY not in text
+        assert MAIL not in text
+
+
+def test_repairs_after_which_nothing_could_be_held_out_are_not_done(tmp_path):
+    content = "prompt,completion\n" + "".join(f"write to a{n}@firma.de,ok {n}\n" for n in range(40))
+
+    result = read(tmp_path, content, min_rows=30, repairs=[Repair.MASK_PERSONAL_DATA])
+
+    assert result.rows_usable == 40
+    (note,) = result.repaired
+    assert note.startswith("Nothing was repaired")
+    assert "only 1 different prompts" in note

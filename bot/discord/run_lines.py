@@ -26,7 +26,7 @@ I fine-tune language models on your data and tell you honestly whether it helped
 or mention me in a message with such a file; or “Apps → Fine-tune on this file” in a message's menu.
 **Questions**: I ask before I spend time: the plan, half-way through the training, the result. \
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \
-for example “3 epochs, lr 1e-4, use 200 rows”. The person who asked for a run can answer{others}.
+for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
 **Runs**: `/finetune status`, `list`, `pause`, `resume`, `cancel`.
 **Result**: base and tuned model answer the same rows that neither has seen; you get the verdict with its uncertainty, \
 and the adapter as a link. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model.

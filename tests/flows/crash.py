@@ -6,6 +6,7 @@ that the imports are paid once; the parent never starts a thread.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -14,7 +15,9 @@ import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,15 +102,16 @@ PLAYS = {
 
 @dataclass
 class Steps:
-    """Counts steps and ends the process at one of them."""
+    """Counts steps, and does at each what it is told to."""
 
-    kill_at: int | None
+    act: Callable[[int], None] = lambda _step: None
     names: list[str] = field(default_factory=list)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, name: str) -> None:
-        self.names.append(name)
-        if len(self.names) == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._one_at_a_time:
+            self.names.append(name)
+            self.act(len(self.names))
 
 
 class _Surface(LogSurface):
@@ -145,28 +149,77 @@ class Outcome:
     violations: list[str]
 
 
+@dataclass(frozen=True)
+class Deaths:
+    """What is left after kills at one step after the other."""
+
+    outcomes: list[Outcome]
+    states: int
+    """How many of them found something else on the disk."""
+
+
 def count_steps(play: Play) -> tuple[list[str], Outcome]:
     """Return the steps of a run that nobody kills, and what is left of it."""
-    folder = _folder()
-    try:
-        _in_child(lambda: _live(folder, play, None, remembers_keys=True))
+    with _folder() as folder:
+        _in_child(lambda: _live(folder, play, Steps(), remembers_keys=True))
         return json.loads((folder / "steps.json").read_text()), look(folder)
-    finally:
-        shutil.rmtree(folder)
 
 
 def kill_at(play: Play, step: int, *, remembers_keys: bool) -> Outcome:
     """Kill a run at a step, start it again until it has ended, and return what is left."""
-    folder = _folder()
-    try:
-        _in_child(lambda: _live(folder, play, step, remembers_keys=True))
-        status = _in_child(lambda: _live(folder, play, None, remembers_keys=remembers_keys))
-        outcome = look(folder)
-        if status != 0:
-            outcome.violations.append(f"the restart ended with status {status}")
-        return outcome
-    finally:
-        shutil.rmtree(folder)
+
+    def kill(now: int) -> None:
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with _folder() as folder:
+        _in_child(lambda: _live(folder, play, Steps(kill), remembers_keys=True))
+        return _restarted(folder, play, remembers_keys=remembers_keys)
+
+
+def kill_everywhere(play: Play, steps: range, *, remembers_keys: bool) -> Deaths:
+    """Return what is left after a kill at each of these steps: a run is frozen there, and what it has written is copied.
+
+    That is what a kill leaves, since a process takes nothing else with it. Where that is the same at several steps, as
+    around everything that only reads, one restart tells for all of them.
+    """
+
+    def freeze(now: int) -> None:
+        if now in steps:  # to this thread: it must not run on before the process stands still
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+    with _folder() as folder, _folder() as copies:
+        pid = _fork(lambda: _live(folder, play, Steps(freeze), remembers_keys=True))
+        left = []
+        while os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]):
+            left.append(_digest(folder))
+            if not (copies / left[-1]).exists():
+                shutil.copytree(folder, copies / left[-1])
+            os.kill(pid, signal.SIGCONT)
+        outcomes = {}
+        for state in dict.fromkeys(left):
+            shutil.rmtree(folder)
+            shutil.move(copies / state, folder)  # to the same place: rows name it
+            outcomes[state] = _restarted(folder, play, remembers_keys=remembers_keys)
+    return Deaths([outcomes[state] for state in left], len(outcomes))
+
+
+def _restarted(folder: Path, play: Play, *, remembers_keys: bool) -> Outcome:
+    status = _in_child(lambda: _live(folder, play, Steps(), remembers_keys=remembers_keys))
+    outcome = look(folder)
+    if status != 0:
+        outcome.violations.append(f"the restart ended with status {status}")
+    return outcome
+
+
+def _digest(folder: Path) -> str:
+    """Return a digest of all names and bytes. SQLite makes its index of a log (-shm) anew when it opens one."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        if path.is_file() and not path.name.endswith("-shm"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def look(folder: Path) -> Outcome:
@@ -210,8 +263,7 @@ def _outcome(session: Any, surface: LogSurface) -> Outcome:
     )
 
 
-def _live(folder: Path, play: Play, kill: int | None, *, remembers_keys: bool) -> None:
-    steps = Steps(kill)
+def _live(folder: Path, play: Play, steps: Steps, *, remembers_keys: bool) -> None:
     _watch_system(folder, steps)
     asyncio.run(_to_the_end(folder, play, steps, remembers_keys=remembers_keys))
     (folder / "steps.json").write_text(json.dumps(steps.names))
@@ -297,6 +349,10 @@ async def _ended(app: App) -> bool:
 
 def _in_child(work: Callable[[], None]) -> int:
     """Run in a forked process and return its wait status; 0 is well, 9 was killed."""
+    return os.waitpid(_fork(work), 0)[1]
+
+
+def _fork(work: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
@@ -305,11 +361,14 @@ def _in_child(work: Callable[[], None]) -> int:
         except BaseException:  # noqa: BLE001  # whatever it is, the parent must hear of it and nothing may unwind into pytest
             sys.excepthook(*sys.exc_info())
             os._exit(3)
-    return os.waitpid(pid, 0)[1]
+    return pid
 
 
-def _folder() -> Path:
-    """Return a folder in memory, where there is one: a kill of a process loses nothing that it has written there."""
-    return Path(
-        tempfile.mkdtemp(prefix="tunewright-crash-", dir=MEMORY if MEMORY.is_dir() else None)
-    )
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Lend a folder in memory, where there is one: a kill of a process loses nothing that it has written there."""
+    made = tempfile.mkdtemp(prefix="tunewright-crash-", dir=MEMORY if MEMORY.is_dir() else None)
+    try:
+        yield Path(made)
+    finally:
+        shutil.rmtree(made)

@@ -1,3 +1,4 @@
+import math
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
@@ -7,15 +8,16 @@ from multiprocessing import get_context
 
 import pytest
 
-from tests.flows.crash import PLAYS, count_steps, kill_at
+from tests.flows.crash import PLAYS, count_steps, kill_at, kill_everywhere
 
 SAMPLE = 12
 """Of each play."""
+PARTS = 4
+"""Spans of a play, so that all processors have something to do."""
 FIRST = next(iter(PLAYS.values()))
 
 
 def check(steps, whole, outcomes, points):
-    assert len(outcomes) == len(points)
     broken = [
         f"killed at step {point} of {len(steps)} ({steps[point - 1]}): {what}"
         for point, outcome in zip(points, outcomes, strict=True)
@@ -27,7 +29,8 @@ def check(steps, whole, outcomes, points):
             *([] if outcome.jobs == whole.jobs else [f"jobs {outcome.jobs}"]),
         ]
     ]
-    print(f"{len(points)} of {len(steps)} crash points tried, {len(broken)} violations")  # noqa: T201  # the report
+    report = f"{len(outcomes)} of {len(steps)} crash points tried, {len(broken)} violations"
+    print(report)  # noqa: T201  # what a developer wants to see
     assert broken == []
 
 
@@ -53,16 +56,14 @@ def pool():
         yield made
 
 
-def tried(pool, play, points, *, remembers_keys):
-    return list(pool.map(partial(kill_at, play, remembers_keys=remembers_keys), points))
-
-
 @pytest.mark.parametrize("play", PLAYS.values(), ids=list(PLAYS))
 def test_a_kill_at_sampled_points_changes_nothing_people_can_see(pool, play):
     steps, whole = count_steps(play)
     points = sorted(random.Random(7).sample(range(1, len(steps) + 1), SAMPLE))
 
-    check(steps, whole, tried(pool, play, points, remembers_keys=False), points)
+    outcomes = pool.map(partial(kill_at, play, remembers_keys=False), points)
+
+    check(steps, whole, list(outcomes), points)
     assert whole.phase == play.ends
     assert whole.violations == []
     assert len(steps) > 200
@@ -73,11 +74,32 @@ EVERY = [(FIRST, True), *((play, False) for play in PLAYS.values())]
 NAMES = [f"{play.name}, {'at once' if remembers else 'hours later'}" for play, remembers in EVERY]
 
 
+def test_a_run_that_is_frozen_leaves_what_a_run_that_is_killed_leaves():
+    steps, _whole = count_steps(FIRST)
+    span = range(len(steps) // 20, len(steps), len(steps) // 10)
+
+    frozen = kill_everywhere(FIRST, span, remembers_keys=False)
+    killed = [kill_at(FIRST, step, remembers_keys=False) for step in span]
+
+    assert frozen.outcomes == killed
+    assert len(span) / 2 < frozen.states <= len(span)
+
+
 @pytest.mark.crash
 @pytest.mark.timeout(2 * 3600)
 @pytest.mark.parametrize(("play", "remembers_keys"), EVERY, ids=NAMES)
 def test_a_kill_at_every_point_changes_nothing_people_can_see(pool, play, remembers_keys):
     steps, whole = count_steps(play)
-    points = list(range(1 + shared_with_the_first(play, steps), len(steps) + 1))
+    first = 1 + shared_with_the_first(play, steps)
+    size = math.ceil((len(steps) - first + 1) / PARTS)
+    spans = [
+        range(start, min(start + size, len(steps) + 1))
+        for start in range(first, len(steps) + 1, size)
+    ]
 
-    check(steps, whole, tried(pool, play, points, remembers_keys=remembers_keys), points)
+    parts = list(pool.map(partial(kill_everywhere, play, remembers_keys=remembers_keys), spans))
+
+    outcomes = [outcome for part in parts for outcome in part.outcomes]
+    assert len(outcomes) == len(steps) + 1 - first
+    print(f"\n{play.name}: {sum(part.states for part in parts)} states on the disk")  # noqa: T201
+    check(steps, whole, outcomes, range(first, len(steps) + 1))

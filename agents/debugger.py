@@ -22,6 +22,8 @@ class _Known:
     run: Run
     plan: Plan
     training: Job
+    at_once: int
+    """Rows that went through the model together at last."""
     report: EvaluationReport | None
     answer: Approval | None
     best: EvaluationReport | None
@@ -41,6 +43,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
         EvaluateResult.model_validate(known.report.payload) if known.report else None,
         known.training.error_code,
         known.train_rows,
+        known.at_once,
     )
     notes: tuple[str, ...] = ()
     if known.answer is not None and known.answer.comment:
@@ -72,6 +75,7 @@ def _known(session: Session, run_id: int) -> _Known:
         run=run,
         plan=plan,
         training=training,
+        at_once=work.rows_at_once(session, training),
         report=datasets.report_of(session, run_id, run.iteration),
         answer=approvals.latest(session, run_id, GateKind.REPORT, run.iteration),
         best=best,

@@ -5,9 +5,9 @@ Thresholds and their sources: docs/debugging.md.
 
 from dataclasses import dataclass
 
-from agents.jobs import EvaluateResult, TrainResult, Verdict
+from agents.jobs import OUT_OF_MEMORY, EvaluateResult, TrainResult, Verdict
 from agents.planning import scaled
-from agents.recipe import Recipe, RecipeChange
+from agents.recipe import Recipe, RecipeChange, half_at_once
 
 FEW_ROWS = 200
 OVERFIT_RATIO = 1.02
@@ -35,11 +35,16 @@ def diagnose(
     evaluated: EvaluateResult | None,
     error_code: str | None,
     train_rows: int,
+    at_once: int = 1,
 ) -> list[Finding]:
-    """Return findings, most telling first; at most one of them changes the recipe."""
-    failures = {"non_finite_loss": _non_finite, "out_of_memory": _out_of_memory}
-    if error_code in failures:
-        return [failures[error_code](recipe)]
+    """Return findings, most telling first; at most one of them changes the recipe.
+
+    `at_once` are the rows that went through the model together at last; it matters when memory ran out.
+    """
+    if error_code == "non_finite_loss":
+        return [_non_finite(recipe)]
+    if error_code == OUT_OF_MEMORY:
+        return [_out_of_memory(recipe, at_once)]
     findings: list[Finding] = []
     if trained is not None:
         curve = [loss for _step, loss in trained.dev_losses]
@@ -69,21 +74,23 @@ def _non_finite(recipe: Recipe) -> Finding:
     )
 
 
-def _out_of_memory(recipe: Recipe) -> Finding:
-    if recipe.batch_size == 1:
+def _out_of_memory(recipe: Recipe, at_once: int) -> Finding:
+    fewer = half_at_once(recipe, at_once)
+    if fewer is None:
         change = scaled(recipe, "max_length_tokens", 0.5)
+        rows = "One row" if at_once == 1 else f"{at_once} rows"
         return Finding(
             "out_of_memory",
-            f"One row at a time with up to {recipe.max_length_tokens} tokens did not fit into memory.",
+            f"{rows} at a time with up to {recipe.max_length_tokens} tokens did not fit into memory, "
+            "and fewer cannot be.",
             f"cut rows at {change.value} tokens",
             change,
         )
-    change = scaled(recipe, "batch_size", 0.5)
     return Finding(
         "out_of_memory",
-        f"{recipe.batch_size} rows at a time did not fit into memory.",
-        f"train on {change.value} rows at a time",
-        change,
+        f"{at_once} rows at a time did not fit into memory.",
+        f"train on {fewer} rows at a time, which learns the same",
+        RecipeChange(field="micro_batch_size", value=fewer),
     )
 
 

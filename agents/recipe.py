@@ -23,6 +23,8 @@ MICRO_BATCH = {"cpu": 4, "cuda": 8}
 
 On a CPU four rows are as fast as eight and take a quarter less memory; they are sorted by length, which saves padding.
 """
+ANSWERS_AT_ONCE = {"cpu": 8, "cuda": 16}
+"""The same for methods that learn from rewards, in answers; they are generated all together."""
 
 
 class Method(StrEnum):
@@ -225,7 +227,24 @@ def texts_of_row(method: Method) -> int:
 
 
 def rows_at_once(recipe: Recipe, device: str) -> int:
-    """Return how many rows of a batch go through the model together."""
-    usual = MICRO_BATCH.get(device, MICRO_BATCH["cpu"])
-    most = recipe.micro_batch_size or max(1, usual // texts_of_row(recipe.method))
-    return largest_part(recipe.batch_size, most)
+    """Return how many rows of a batch go through the model together; of a method that learns from rewards, answers."""
+    rewarded = recipe.method in REWARDED
+    table = ANSWERS_AT_ONCE if rewarded else MICRO_BATCH
+    usual = max(1, table.get(device, table["cpu"]) // texts_of_row(recipe.method))
+    of = recipe.batch_size * (recipe.num_generations if rewarded else 1)
+    at_once = largest_part(of, min(of, recipe.micro_batch_size or usual))
+    if recipe.method is Method.KTO and at_once == 1 < of:
+        # its rows are compared with each other
+        return next(d for d in range(2, of + 1) if of % d == 0)
+    return at_once
+
+
+def half_at_once(recipe: Recipe, at_once: int) -> int | None:
+    """Return the rows at once to try when memory ran out at so many, at most half; None where fewer cannot be.
+
+    What a step learns from stays the same: what does not go through the model at once is accumulated.
+    """
+    if at_once == 1:
+        return None
+    fewer = rows_at_once(recipe.model_copy(update={"micro_batch_size": at_once // 2}), "cpu")
+    return fewer if fewer < at_once else None

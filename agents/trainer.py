@@ -1,5 +1,7 @@
 """Train: one job per attempt, with the question at half-time.
 
+When memory runs out, the next attempt resumes with half the rows at once: the attempts in the rows say how often.
+
 `ask`: training goes on while the question stands. `hold`: the worker leaves, and an answer opens the next attempt.
 """
 
@@ -9,17 +11,19 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import gates, methods, planning, work
-from agents.jobs import JobKind, JobOutcome, TrainResult, TrainSpec
-from agents.recipe import Recipe
+from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, TrainResult, TrainSpec
+from agents.recipe import REWARDED, Recipe, half_at_once
 from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
 from configs.schema import CheckpointMode, GateKind
-from storage import approvals, datasets, jobs, runs
+from storage import approvals, datasets, events, jobs, runs
 from storage.models import Approval, Dataset, Decision, Job, JobState, Phase, Plan, Run
 
-CURABLE = frozenset({"non_finite_loss", "out_of_memory"})
+CURABLE = frozenset({"non_finite_loss", OUT_OF_MEMORY})
 """Failures that the debugger has an answer to."""
+MOST_HALVINGS = 3
+"""Times that a training goes on with half the rows at once when memory runs out: from eight down to one."""
 CHECKPOINT_GATE = "checkpoint_gate"
 
 
@@ -29,9 +33,33 @@ class _Known:
     plan: Plan
     train: Dataset
     dev: Dataset
-    job: Job | None
     gate: Approval | None
-    abandoned: int
+    tried: "_Tried"
+
+    @property
+    def job(self) -> Job | None:
+        return self.tried.job
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The attempts at one training."""
+
+    job: Job | None
+    """The newest one."""
+    abandoned: int = 0
+    """Those that died, other than for want of memory."""
+    out_of_memory: int = 0
+    at_once: int = 1
+    """Rows that go through the model together in the newest one."""
+
+    @property
+    def fewer(self) -> int | None:
+        """Rows at once of the next attempt; None unless memory ran out and so many halvings are allowed and possible."""
+        job = self.job
+        if job is None or job.error_code != OUT_OF_MEMORY or self.out_of_memory > MOST_HALVINGS:
+            return None
+        return half_at_once(Recipe.model_validate(job.spec["recipe"]), self.at_once)
 
 
 async def train(state: RunState, runtime: Runtime[Services]) -> RunState:
@@ -55,6 +83,10 @@ async def _reward_model(services: Services, known: _Known) -> None:
     recipe = Recipe.model_validate(known.plan.recipe)
     if methods.needs_reward_model(recipe):
         spec = _spec(services, known, methods.reward_model_recipe(recipe), JobKind.TRAIN_REWARD)
+        tried = await services.db.read(_tried, known.run, JobKind.TRAIN_REWARD)
+        spec = spec.model_copy(update={"rows_at_once": _rows_at_once(tried)})
+        if tried.fewer is not None:
+            await services.db.write(_open_smaller, services, known.run, tried, spec)
         await work.finished(services, known.run, JobKind.TRAIN_REWARD, spec)
 
 
@@ -65,13 +97,15 @@ async def _settle(services: Services, known: _Known, job: Job) -> None:
         await services.db.write(_hand_on, services, known)
     elif outcome is JobOutcome.PAUSED and _reason(job) == CHECKPOINT_GATE:
         await _after_hold(services, known, job)
+    elif known.tried.fewer is not None:
+        await services.db.write(_open, services, known, finish_now=False)
+    elif job.error_code in CURABLE:
+        await services.db.write(_to_debugger, services, known)
     elif outcome is JobOutcome.PAUSED or (
         outcome is JobOutcome.ABANDONED
-        and known.abandoned < services.settings.launcher.max_attempts
+        and known.tried.abandoned < services.settings.launcher.max_attempts
     ):
         await services.db.write(_open, services, known, finish_now=False)
-    elif outcome is JobOutcome.FAILED and job.error_code in CURABLE:
-        await services.db.write(_to_debugger, services, known)
     else:
         raise work.JobFailed(job)
 
@@ -95,20 +129,28 @@ def _known(session: Session, run_id: int) -> _Known:
     )
     if plan is None or train_set is None or dev_set is None:
         raise LookupError(f"run {run_id} has no plan or no data to train with")
-    mine = [
-        job
-        for job in jobs.of_run(session, run_id)
-        if job.kind == JobKind.TRAIN and job.iteration == run.iteration
-    ]
     return _Known(
         run=run,
         plan=plan,
         train=train_set,
         dev=dev_set,
-        job=max(mine, key=lambda job: job.attempt, default=None),
         gate=approvals.latest(session, run_id, GateKind.CHECKPOINT, run.iteration),
-        abandoned=sum(job.outcome == JobOutcome.ABANDONED for job in mine),
+        tried=_tried(session, run, JobKind.TRAIN),
     )
+
+
+def _tried(session: Session, run: Run, kind: JobKind) -> _Tried:
+    mine = [
+        job
+        for job in jobs.of_run(session, work.number(run))
+        if job.kind == kind and job.iteration == run.iteration
+    ]
+    if not mine:
+        return _Tried(None)
+    newest = max(mine, key=lambda job: job.attempt)
+    ran_out = [job for job in mine if job.error_code == OUT_OF_MEMORY]
+    died = [job for job in mine if job.outcome == JobOutcome.ABANDONED and job not in ran_out]
+    return _Tried(newest, len(died), len(ran_out), work.rows_at_once(session, newest))
 
 
 def _open(session: Session, services: Services, known: _Known, *, finish_now: bool) -> Job:
@@ -118,9 +160,11 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
         update={
             "hold_at_checkpoint": hold,
             "finish_now": finish_now,
+            "rows_at_once": _rows_at_once(known.tried),
             "reward_dir": work.reward_dir(session, services, known.run, known.run.iteration),
         }
     )
+    _tell_halving(session, services, known.run, known.tried)
     attempt = known.job.attempt + 1 if known.job else 1
     expected_s = planning.Estimate(**known.plan.estimate).train_s
     return work.open_job(
@@ -132,6 +176,34 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
         attempt=attempt,
         expected_s=expected_s,
     )
+
+
+def _open_smaller(
+    session: Session, services: Services, run: Run, tried: _Tried, spec: TrainSpec
+) -> None:
+    _tell_halving(session, services, run, tried)
+    attempt = tried.job.attempt + 1 if tried.job else 1
+    work.open_job(session, services, run, spec.kind, spec, attempt=attempt)
+
+
+def _tell_halving(session: Session, services: Services, run: Run, tried: _Tried) -> None:
+    if tried.job is None or tried.fewer is None:
+        return
+    method = Recipe.model_validate(tried.job.spec["recipe"]).method
+    what = "answers" if method in REWARDED else "rows"
+    text = (
+        f"Memory ran out with {tried.at_once} {what} going through the model at once, so the training goes on from its "
+        f"last checkpoint with {tried.fewer} at once, from which it learns the same."
+    )
+    shown = {"title": "Memory ran out", "text": text}
+    key = f"i{run.iteration}:memory:{tried.job.id}"
+    events.say(session, work.number(run), "notice", key, shown, services.clock.now())
+
+
+def _rows_at_once(tried: _Tried) -> int | None:
+    """Return the rows at once of the next attempt: half when memory ran out, else as before."""
+    before: int | None = tried.job.spec.get("rows_at_once") if tried.job else None
+    return tried.fewer or before
 
 
 def _spec(services: Services, known: _Known, recipe: Recipe, kind: JobKind) -> TrainSpec:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents.jobs import FileRef, JobKind, JobOutcome, Spec, TrainResult
+from agents import recipe as recipes
+from agents.jobs import FileRef, JobKind, JobOutcome, Spec, TrainResult, TrainSpec
 from agents.services import Services, UserError
 from agents.waiting import wait_for
 from storage import approvals, events, jobs, runs
@@ -116,6 +117,14 @@ def reward_dir(session: Session, services: Services, run: Run, iteration: int) -
     if job is None or trained is None or trained.adapter_dir is None:
         return None
     return str(services.job_folder(job.id) / trained.adapter_dir)
+
+
+def rows_at_once(session: Session, job: Job) -> int:
+    """Return how many rows go through the model at once in a training."""
+    spec = TrainSpec.model_validate(job.spec)
+    measured = jobs.latest(session, job.run_id, JobKind.MEASURE)
+    device = (measured.payload or {}).get("device", "cpu") if measured else "cpu"
+    return spec.rows_at_once or recipes.rows_at_once(spec.recipe, device)
 
 
 def file_ref(services: Services, dataset: Dataset) -> FileRef:

@@ -60,11 +60,12 @@ async def reproduce(
         )
         write_spec(folder, JobSpec(job_id=folder.name, spec=spec))
         result = await _finished(app, folder, tell)
+        fewer = await app.services.db.read(_fewer_at_once, job)
     again = result.payload
     if result.outcome is not JobOutcome.SUCCEEDED or not isinstance(again, TrainResult):
         reason = result.error.message if result.error else result.outcome.value
         raise UserError(f"The training could not be repeated: {reason}")
-    return _compared(first, again)
+    return _compared(first, again, fewer)
 
 
 def _training(session: Session, run_id: int) -> Job:
@@ -77,6 +78,16 @@ def _training(session: Session, run_id: int) -> Job:
             f"The training of run #{run_id} was stopped early by a person; how far it came cannot be repeated."
         )
     return job
+
+
+def _fewer_at_once(session: Session, job: Job) -> bool:
+    """Tell whether memory ran out on the way, so that fewer rows went through the model at once in the end."""
+    earlier = [
+        other
+        for other in jobs.of_run(session, job.run_id)
+        if other.kind == job.kind and other.iteration == job.iteration
+    ]
+    return any(other.spec.get("rows_at_once") != job.spec.get("rows_at_once") for other in earlier)
 
 
 def _new_folder(app: App, job: Job) -> Path:
@@ -116,12 +127,16 @@ def _standing(folder: Path) -> str:
     return f"{last.stage}: {last.step} of {last.steps}" if last.steps else last.stage
 
 
-def _compared(first: TrainResult, again: TrainResult) -> Comparison:
+def _compared(first: TrainResult, again: TrainResult, fewer_at_once: bool) -> Comparison:
     if again.adapter_sha256 == first.adapter_sha256:
         return Comparison(True, f"The same adapter, to the bit: {again.adapter_sha256}.")
     causes = [*_differences("version", first.versions, again.versions)]
     if first.base_sha256 != again.base_sha256:
         causes.append("the base model's weights are others")
+    if fewer_at_once:
+        causes.append(
+            "memory ran out on the way then, and fewer rows went through the model at once from there on"
+        )
     why = "; ".join(causes) or (
         "packages and base are the same, so it is the machine: on a GPU, or with another number of threads, sums are "
         "added in another order"

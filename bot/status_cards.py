@@ -1,6 +1,6 @@
 """Cards that follow a job: queued, running, closed."""
 
-from agents.jobs import JobKind, JobOutcome, Progress
+from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, Progress
 from bot import reports
 from bot.charts import sparkline
 from bot.scenes import Scene
@@ -95,6 +95,7 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
         JobOutcome.ABANDONED: "interrupted; it goes on from the last checkpoint",
     }
     outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)
+    ended = "memory ran out" if job.error_code == OUT_OF_MEMORY else words[outcome]
     body = (
         progress(scene)
         if scene.progress and outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
@@ -112,7 +113,7 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
         else Tone.PLAIN
     )
     return Card(
-        title=f"{title}: {words[outcome]}",
+        title=f"{title}: {ended}",
         body=body,
         tone=tone,
         footer=scene.marker,

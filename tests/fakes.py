@@ -56,7 +56,8 @@ class SetClock:
 class StubLauncher:
     """Plays a worker: every start does the whole job at once, in this process, without a model.
 
-    `script` maps a job id to what happens instead: an outcome with an error code, "die" (no result), "hang" (alive,
+    `script` maps a job id to what happens instead: an outcome with an error code, "die" (no result), "oom" (the same, by the
+    kernel for want of memory), "hang" (alive,
     silent), or "half" (half of the steps done, alive until a stop is asked for).
     """
 
@@ -85,13 +86,16 @@ class StubLauncher:
     def stop(self, folder: Path, handle: str | None) -> None:
         self.script[folder.name] = "die"
 
+    def killed_for_memory(self, folder: Path) -> bool:
+        return self.script.get(folder.name) == "oom"
+
     def finish(self, job_id: str, folder: Path) -> None:
         """Let a job that stands at half-time come to its end."""
         self.script[job_id] = "succeed"
         self._play(folder, jobs.read_spec(folder), "succeed")
 
     def _play(self, folder: Path, spec: jobs.JobSpec, plot: str) -> None:
-        if plot in {"die", "hang"}:
+        if plot in {"die", "oom", "hang"}:
             return
         if plot == "half":
             jobs.append_progress(folder, Progress(stage="training", step=5, steps=10, loss=1.0))

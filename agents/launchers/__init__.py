@@ -16,5 +16,11 @@ class Launcher(Protocol):
     def alive(self, folder: Path, handle: str | None) -> bool:
         """Tell whether a worker of this folder is running. A hint: the folder is the truth."""
 
+    def killed_for_memory(self, folder: Path) -> bool:
+        """Tell whether a worker that died without a result was probably ended because the machine had no memory left.
+
+        Asked again, also by another process, the answer stays the same.
+        """
+
     def stop(self, folder: Path, handle: str | None) -> None:
         """End the worker and all it has started, at once. Stopping a dead worker does no harm."""

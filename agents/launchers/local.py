@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from agents.jobs import write_atomically
 from configs.schema import LauncherSettings
 
 PASSED_ON = (
@@ -38,6 +39,8 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": str(256 * 2**20),
     "OMP_WAIT_POLICY": "passive",
 }
+VMSTAT = Path("/proc/vmstat")
+OOM_KILLS = "oom_kills"
 STOP_WAIT_S = 5.0
 EXEC_LOOKS, EXEC_LOOK_S = 10, 0.01
 
@@ -58,6 +61,7 @@ class LocalLauncher:
         living = next(_workers(folder, None), None)
         if living is not None:
             return str(living.pid)
+        _note_kills(folder)
         log = str(folder / "log.txt")
         pid = os.posix_spawn(
             self._python,
@@ -78,6 +82,15 @@ class LocalLauncher:
         """Tell whether a worker of this folder is running."""
         self._reap()
         return any(True for _worker in _workers(folder, handle))
+
+    def killed_for_memory(self, folder: Path) -> bool:
+        """Tell whether the kernel has killed a process for want of memory since the job was started.
+
+        The kernel counts for the whole machine and does not say whom, and the exit status is lost with the bot that
+        started the worker. A count that went up for another process costs a training nothing but a little speed.
+        """
+        then, now = _read(folder / OOM_KILLS), _kills()
+        return then is not None and now is not None and now > int(then)
 
     def stop(self, folder: Path, handle: str | None) -> None:
         """Kill the worker's process group and wait until it is gone."""
@@ -125,6 +138,20 @@ def _arguments(process: psutil.Process) -> list[str]:
         time.sleep(EXEC_LOOK_S)
         found = process.cmdline()
     return found
+
+
+def _note_kills(folder: Path) -> None:
+    """Write down the kernel's count before the first start; a second start of the same job leaves it alone."""
+    kills = _kills()
+    if kills is not None and not (folder / OOM_KILLS).exists():
+        write_atomically(folder / OOM_KILLS, str(kills).encode())
+
+
+def _kills() -> int | None:
+    """Return how many processes the kernel has killed for want of memory; None where it does not count."""
+    lines = (_read(VMSTAT) or "").splitlines()
+    found = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
+    return int(found[0]) if found else None
 
 
 def _read(path: Path) -> str | None:

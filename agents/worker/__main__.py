@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from agents.jobs import (
+    OUT_OF_MEMORY,
     JobError,
     JobKind,
     JobOutcome,
@@ -43,8 +44,8 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0"),  # one job, one GPU
 }
-OUT_OF_MEMORY = (
-    "The machine ran out of memory. Use a smaller batch_size, shorter rows (max_length_tokens) "
+NO_MEMORY = (
+    "The machine ran out of memory. Use fewer rows at once (micro_batch_size), shorter rows (max_length_tokens) "
     "or a smaller model."
 )
 
@@ -90,7 +91,7 @@ def explain(error: Exception) -> JobError:
     if isinstance(error, WorkerError):
         return JobError(code=error.code, message=error.message, for_person=error.for_person)
     if is_out_of_memory(error):
-        return JobError(code="out_of_memory", message=OUT_OF_MEMORY, for_person=True)
+        return JobError(code=OUT_OF_MEMORY, message=NO_MEMORY, for_person=True)
     lines = str(error).strip().splitlines()
     line = f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
     return JobError(code="crash", message=line[:300])

@@ -72,12 +72,10 @@ def lora(recipe: Recipe, task_type: str = "CAUSAL_LM", **more: Any) -> LoraConfi
     )
 
 
-def arguments(
-    recipe: Recipe, lessons: Lessons, folder: Path, device: str, at_once: int | None = None
-) -> dict[str, Any]:
+def arguments(recipe: Recipe, lessons: Lessons, folder: Path, device: str) -> dict[str, Any]:
     """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to."""
     cpu = device == "cpu"
-    at_once = at_once or rows_at_once(recipe, device)
+    at_once = rows_at_once(recipe, device)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": at_once,

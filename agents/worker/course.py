@@ -173,7 +173,10 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
     # Here a reference model looks at every row, for the methods that have one.
     reporter.stage("getting ready to train")
-    trainer = method.make_trainer(base, lessons, spec.recipe, setting)
+    recipe = spec.recipe
+    if spec.rows_at_once is not None:
+        recipe = recipe.model_copy(update={"micro_batch_size": spec.rows_at_once})
+    trainer = method.make_trainer(base, lessons, recipe, setting)
     broken = None
     try:
         if saved:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import Trainer
 
-from agents.recipe import Recipe, largest_part
+from agents.recipe import Recipe, rows_at_once
 from agents.worker import adapter_training, rows, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.answers import Exam, answer
@@ -23,8 +23,6 @@ from agents.worker.rewards.attempt import Attempt
 from agents.worker.rewards.scorecard import Scorecard
 from agents.worker.shaped_rows import Task
 
-ANSWERS_AT_ONCE = {"cpu": 8, "cuda": 16}
-"""Answers that are learnt from at once; they are generated all together."""
 read = shaped_rows.read_tasks
 
 
@@ -88,11 +86,10 @@ def encode(base: LoadedBase, tasks: Sequence[Task], recipe: Recipe) -> list[Less
 def arguments(recipe: Recipe, lessons: Lessons, setting: Setting, device: str) -> dict[str, Any]:
     """Return the settings that both trainers share. A batch of a recipe is so many prompts, each answered several times."""
     answers = recipe.batch_size * recipe.num_generations
-    at_once = largest_part(answers, ANSWERS_AT_ONCE[device])
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, device, at_once)
+    shared = adapter_training.arguments(recipe, lessons, setting.folder, device)
     del shared["train_sampling_strategy"]  # prompts are repeated by a sampler of the trainer's own
     return shared | {
-        "gradient_accumulation_steps": answers // at_once,
+        "gradient_accumulation_steps": answers // rows_at_once(recipe, device),
         "num_generations": recipe.num_generations,
         "max_completion_length": recipe.max_new_tokens,
         "temperature": recipe.temperature,

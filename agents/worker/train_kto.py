@@ -1,7 +1,6 @@
 """KTO: learn from single answers with a thumb up or down, with KTOTrainer."""
 
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 from datasets import Dataset
@@ -56,8 +55,8 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
             "KTO compares the rows of a batch with each other: set batch_size to 2 or more.",
             for_person=True,
         )
-    at_once = compared_at_once(recipe, base.device)
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device, at_once)
+    at_once = rows_at_once(recipe, base.device)
+    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
     up, down = weights([bool(row.columns["label"]) for row in lessons.rows])
     trainer = AdapterKTO(
         model=base.model,
@@ -75,12 +74,6 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         callbacks=setting.callbacks,
     )
     return adapter_training.quiet(trainer)
-
-
-def compared_at_once(recipe: Recipe, device: str) -> int:
-    """Return how many rows go through the model together: two at least, since they are compared with each other."""
-    most = rows_at_once(recipe, device)
-    return most if most > 1 else next(d for d in count(2) if recipe.batch_size % d == 0)
 
 
 def mismatched(found: Sequence[Lesson], at_once: int) -> Dataset:

@@ -65,13 +65,11 @@ def test_few_rows_are_named_but_change_no_setting():
     assert findings[0].change is None
 
 
-def test_nan_takes_a_tenth_of_the_learning_rate_and_memory_half_of_the_batch():
+def test_nan_takes_a_tenth_of_the_learning_rate_and_memory_half_of_the_rows_at_once():
     nan = diagnose(RECIPE, None, None, "non_finite_loss", 500)
-    memory = diagnose(RECIPE, None, None, "out_of_memory", 500)
-    one_row = diagnose(
-        RECIPE.model_copy(update={"batch_size": 1}), None, None, "out_of_memory", 500
-    )
+    memory = diagnose(RECIPE, None, None, "out_of_memory", 500, at_once=8)
+    one_row = diagnose(RECIPE, None, None, "out_of_memory", 500, at_once=1)
 
     assert (nan[0].change.field, nan[0].change.value) == ("learning_rate", 3e-5)
-    assert (memory[0].change.field, memory[0].change.value) == ("batch_size", 4)
+    assert (memory[0].change.field, memory[0].change.value) == ("micro_batch_size", 4)
     assert (one_row[0].change.field, one_row[0].change.value) == ("max_length_tokens", 512)

@@ -96,6 +96,46 @@ def test_starting_twice_runs_once(launcher, tmp_path):
         assert (folder / "runs").read_text() == "1\n"
 
 
+@pytest.mark.parametrize(("kills", "for_memory"), [(7, False), (8, True), (0, False)])
+def test_a_count_of_the_kernel_that_went_up_since_the_start_says_that_memory_ran_out(
+    local, tmp_path, monkeypatch, kills, for_memory
+):
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("nr_free_pages 5\noom_kill 7\n")
+    monkeypatch.setattr("agents.launchers.local.VMSTAT", vmstat)
+    folder = a_job(tmp_path / "j-hangs", "j-hangs")
+
+    handle = local.start(folder)
+    assert until(lambda: local.alive(folder, handle))
+    vmstat.write_text(f"nr_free_pages 5\noom_kill {kills}\n")
+    local.start(folder)  # again, by a bot that died before it noted the handle
+    local.stop(folder, handle)
+
+    after_restart = LocalLauncher(LauncherSettings(python=toy_python(tmp_path)))
+    assert local.killed_for_memory(folder) is for_memory
+    assert after_restart.killed_for_memory(folder) is for_memory
+
+
+def test_where_the_kernel_does_not_count_nobody_was_killed_for_memory(local, tmp_path, monkeypatch):
+    monkeypatch.setattr("agents.launchers.local.VMSTAT", tmp_path / "none")
+    folder = a_job(tmp_path / "j-ends", "j-ends")
+
+    local.start(folder)
+
+    assert until(lambda: jobs.read_result(folder) is not None)
+    assert not local.killed_for_memory(folder)
+
+
+def test_a_worker_that_was_not_killed_for_memory_says_nothing_else(launcher, tmp_path):
+    folder = a_job(tmp_path / "j-hangs", "j-hangs")
+    handle = launcher.start(folder)
+    assert until(lambda: launcher.alive(folder, handle))
+
+    launcher.stop(folder, handle)
+
+    assert not launcher.killed_for_memory(folder)
+
+
 def test_a_new_process_finds_the_worker_of_the_old_one(local, tmp_path):
     folder = a_job(tmp_path / "j-beats", "j-beats")
     local.start(folder)

@@ -96,6 +96,7 @@ PLAYS = {
             pauses_in=Phase.BUILDING,
         ),
         Play("the worker dies once", script={"run1-i1-train-a1": "die"}),
+        Play("memory runs out once", script={"run1-i1-train-a1": "oom"}),
     )
 }
 

@@ -54,3 +54,20 @@ async def test_a_training_that_fails_now_says_why(tmp_path):
         await reproduce(settings_for(tmp_path), 1, print, launcher=failing)
     with pytest.raises(UserError, match="worker died"):
         await reproduce(settings_for(tmp_path), 1, print, launcher=dying)
+
+
+async def test_a_training_whose_memory_ran_out_on_the_way_may_differ_and_that_is_said(
+    tmp_path, monkeypatch
+):
+    async with open_house(tmp_path, script={"run1-i1-train-a1": "oom"}) as house:
+        await house.deliver()
+    ordinary = facts.a_training
+    monkeypatch.setattr(
+        "tests.fakes.a_training",
+        lambda **found: ordinary(**found | {"adapter_sha256": "f" * 64}),
+    )
+
+    again = await reproduce(settings_for(tmp_path), 1, print, launcher=StubLauncher())
+
+    assert "memory ran out on the way then" in again.text
+    assert "it is the machine" not in again.text

@@ -207,6 +207,17 @@ def _micro_batch(_job: Path, rows: int) -> None:
     MICRO_BATCH["cpu"] = rows
 
 
+def _note_parts(job: Path, _value: object) -> None:
+    """Write a line for each part of a batch but the last one."""
+    from agents.worker.callbacks import Teller
+
+    def note(*_args: Any, **_kwargs: Any) -> None:
+        with (job / "parts").open("a") as lines:
+            lines.write("part\n")
+
+    Teller.on_substep_end = note  # type: ignore[method-assign]
+
+
 def _before_step_end(step: int, act: Callable[[], None]) -> None:
     from agents.worker.callbacks import Conductor
 
@@ -229,6 +240,7 @@ FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "no_memory_at_step": _no_memory_at_step,
     "score_everything": _score_everything,
     "micro_batch": _micro_batch,
+    "note_parts": _note_parts,
 }
 
 if __name__ == "__main__":

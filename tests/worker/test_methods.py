@@ -42,6 +42,32 @@ def test_a_method_learns_and_a_killed_training_ends_with_the_same_adapter(
     assert resumed.losses == whole.losses
 
 
+@pytest.mark.parametrize("method", [Method.SFT, Method.DPO, Method.REWARD, *SAMPLED])
+def test_a_training_whose_memory_ran_out_goes_on_with_fewer_rows_at_once_and_learns_the_same(
+    worker: ForkServer, tiny: Path, tmp_path: Path, method: Method
+) -> None:
+    # Without dropout, which falls elsewhere in other parts of a batch.
+    recipe = method_recipe(method, lora_dropout=0.0)
+    whole = method_spec(tiny, tmp_path / "w", method, recipe=recipe)
+    spec = method_spec(tiny, tmp_path / "h", method, recipe=recipe)
+    halved = spec.model_copy(update={"rows_at_once": 1})
+
+    expected = trained(worker.run(open_job(tmp_path / "w/job", whole)))
+    failed = worker.run(open_job(tmp_path / "h/first", spec), no_memory_at_step=7)
+    resumed = trained(worker.run(open_job(tmp_path / "h/second", halved), note_parts=True))
+
+    assert failed is not None
+    assert failed.error is not None
+    assert failed.error.code == "out_of_memory"
+    assert resumed.resumed_from_step == 4
+    parts = recipe.batch_size * (recipe.num_generations if method in SAMPLED else 1)
+    assert (tmp_path / "h/second/parts").read_text().count("\n") == (STEPS - 4) * (parts - 1)
+    assert resumed.losses[:4] == expected.losses[:4]
+    assert [loss for _, loss in resumed.losses] == pytest.approx(
+        [loss for _, loss in expected.losses], rel=1e-3, abs=1e-5
+    )
+
+
 def test_the_first_losses_say_what_is_compared_with_what(
     worker: ForkServer, tiny: Path, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ test: $(STAMP) ## The test suite, without what takes minutes
 test-all: $(STAMP) ## The test suite with what takes minutes
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
 
-crash-test: $(STAMP) ## Kill the bot at every point of a run, not only at a sample of them
+crash-test: $(STAMP) ## Kill the bot and a training at every point, not only at a sample of them
 	$(BIN)/python -m pytest -m crash $(ARGS)
 
 check: $(STAMP) ## Format, lint, types, architecture, dependencies, dead code, spelling

@@ -575,6 +575,8 @@ class TrainResult(_Message):
     tokens_per_s: float
     peak_memory_bytes: int
     resumed_from_step: int | None = None
+    damaged: tuple[str, ...] = ()
+    """A sentence for each checkpoint that was found damaged and not used."""
     adapter_dir: str | None = None
     """Relative to the job folder; None when the job was paused."""
     adapter_sha256: str | None = None

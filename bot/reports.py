@@ -20,6 +20,7 @@ METRICS = {
     Metric.VOTE_ACCURACY: "thumbs agreed with",
     Metric.REWARD: "reward of the answers",
 }
+MOST_DAMAGES = 3
 SHOWN_ITEMS = 2
 """Best and worst on the card; the attached report has five of each."""
 
@@ -81,6 +82,9 @@ def training_summary(payload: dict[str, Any]) -> str:
         text += f"\nloss {inline(sparkline([loss for _step, loss in done.losses], 40))}"
     if done.resumed_from_step is not None:
         text += f" Resumed from step {done.resumed_from_step}."
+    elif done.damaged:
+        text += " It was begun anew."
+    text += "".join(f"\n{plain(damage, 200)}" for damage in done.damaged[:MOST_DAMAGES])
     return text
 
 

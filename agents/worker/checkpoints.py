@@ -2,6 +2,7 @@
 
     checkpoints/checkpoint-30/   adapter, optimizer, random state, trainer state     written by the trainer
                 MANIFEST.json    sizes, sha256, step, loss on the dev rows           LAST: temporary name, fsync, rename
+                damaged.txt      a sentence for each one that was finished and no longer matched
 
 Whatever does not verify is deleted before anything is read from it: a kill while saving, a full disk, a flipped bit.
 Nothing beside the manifests says which checkpoint is best, so nothing can disagree with them.
@@ -22,6 +23,7 @@ from agents.jobs import TrainSpec, write_atomically
 from agents.worker.digests import sha256_of
 
 MANIFEST = "MANIFEST.json"
+DAMAGED = "damaged.txt"
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 NEWEST_KEPT = 2
 """One to resume from, and one in case it turns out to be damaged. The best one is kept beside them."""
@@ -121,15 +123,28 @@ def seal(folder: Path, origin: Origin, standing: Standing) -> Checkpoint:
 
 
 def verified(checkpoints_dir: Path, training: str) -> list[Checkpoint]:
-    """Return the checkpoints of a training that verify, oldest first, and delete all others."""
+    """Return the checkpoints of a training that verify, oldest first, and delete all others.
+
+    What was whole once and is not any more is noted first; a save that was cut off is not damage.
+    """
     good: list[Checkpoint] = []
     for folder in checkpoints_dir.glob("checkpoint-*"):
-        manifest = _verify(folder)
-        if manifest is not None and manifest.origin.training_sha256 == training:
-            good.append(Checkpoint(folder, manifest))
-        else:
-            _delete(folder)
+        found = _verify(folder)
+        if isinstance(found, Manifest) and found.origin.training_sha256 == training:
+            good.append(Checkpoint(folder, found))
+            continue
+        if isinstance(found, str):
+            _note(checkpoints_dir, folder, found)
+        _delete(folder)
     return sorted(good, key=lambda checkpoint: checkpoint.step)
+
+
+def damages(checkpoints_dir: Path) -> tuple[str, ...]:
+    """Return a sentence for each checkpoint that was found damaged, in any attempt."""
+    try:
+        return tuple((checkpoints_dir / DAMAGED).read_text().splitlines())
+    except FileNotFoundError:
+        return ()
 
 
 def best_of(checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
@@ -166,13 +181,33 @@ def export_adapter(checkpoint: Checkpoint, artifacts: Path) -> str:
     return checkpoint.manifest.files[ADAPTER_FILES[0]].sha256
 
 
-def _verify(folder: Path) -> Manifest | None:
+def _verify(folder: Path) -> Manifest | str | None:
+    """Return the manifest of a whole checkpoint, what is wrong with a damaged one, or None if it was never finished."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
         found = {path.name: _facts(path) for path in folder.iterdir() if path.name != MANIFEST}
-    except (OSError, ValidationError):
+    except FileNotFoundError:
         return None
-    return manifest if found == manifest.files and manifest == manifest.signed() else None
+    except ValidationError:
+        return f"{MANIFEST} cannot be read"
+    except OSError as error:
+        return f"it cannot be read ({type(error).__name__})"
+    if manifest != manifest.signed():
+        return f"{MANIFEST} is not as it was saved"
+    wrong = sorted(
+        name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name)
+    )
+    if not wrong:
+        return manifest
+    return f"{wrong[0]} is " + ("not as it was saved" if wrong[0] in found else "missing")
+
+
+def _note(checkpoints_dir: Path, folder: Path, what: str) -> None:
+    step = folder.name.rpartition("-")[2]
+    line = f"The checkpoint of step {step} was damaged and was not used: {what}."
+    known = damages(checkpoints_dir)
+    if line not in known:
+        write_atomically(checkpoints_dir / DAMAGED, "\n".join([*known, line]).encode())
 
 
 def _delete(folder: Path) -> None:

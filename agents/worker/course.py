@@ -19,6 +19,7 @@ from agents.worker.checkpoints import (
     Origin,
     Standing,
     best_of,
+    damages,
     export_adapter,
     training_sha256,
     verified,
@@ -228,11 +229,15 @@ def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
     outcome = OUTCOMES[course.ending[0] if course.ending else None]
     if course.broken:
         outcome, error = JobOutcome.FAILED, _non_finite(spec, course)
-    payload = _payload(folder, course, keep_adapter=outcome is not JobOutcome.PAUSED)
+    checkpoints_dir = folder / spec.checkpoints_dir
+    keep = outcome is not JobOutcome.PAUSED
+    payload = _payload(folder, course, checkpoints_dir, keep_adapter=keep)
     return JobResult(job_id=folder.name, outcome=outcome, payload=payload, error=error)
 
 
-def _payload(folder: Path, course: Course, keep_adapter: bool) -> TrainResult:
+def _payload(
+    folder: Path, course: Course, checkpoints_dir: Path, keep_adapter: bool
+) -> TrainResult:
     best, standing = best_of(course.checkpoints), course.standing
     adapter_sha256 = export_adapter(best, folder / "artifacts") if best and keep_adapter else None
     return TrainResult(
@@ -248,6 +253,7 @@ def _payload(folder: Path, course: Course, keep_adapter: bool) -> TrainResult:
         tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
         peak_memory_bytes=standing.peak_memory_bytes,
         resumed_from_step=course.resumed_from_step,
+        damaged=damages(checkpoints_dir),
         adapter_dir="artifacts/adapter" if adapter_sha256 else None,
         adapter_sha256=adapter_sha256,
         versions=course.origin.versions,

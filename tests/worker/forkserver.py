@@ -10,6 +10,7 @@ A fork runs the worker's real `main`, or saves the tiny model. No tensor is touc
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -156,6 +157,23 @@ def _kill_at_write(_job: Path, at: list[Any]) -> None:
     sys.addaudithook(watch)
 
 
+def _kill_in_file(_job: Path, at: list[int]) -> None:
+    """Let the system kill the process as soon as a file of a step's checkpoint grows beyond a size: it stays half-written."""
+    from transformers import Trainer
+
+    step, size_bytes = at
+    original = Trainer._save_checkpoint
+
+    def limited(self: Any, *args: Any, **kwargs: Any) -> None:
+        if self.state.global_step == step:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+        original(self, *args, **kwargs)
+
+    Trainer._save_checkpoint = limited
+
+
 def _nan_loss_at_step(_job: Path, step: int) -> None:
     from agents.worker.train_sft import AdapterTrainer
 
@@ -235,6 +253,7 @@ FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "kill_at_step": _kill_at_step,
     "stop_at_step": _stop_at_step,
     "kill_at_write": _kill_at_write,
+    "kill_in_file": _kill_in_file,
     "nan_loss_at_step": _nan_loss_at_step,
     "infinite_gradient_at_step": _infinite_gradient_at_step,
     "no_memory_at_step": _no_memory_at_step,

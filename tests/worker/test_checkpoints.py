@@ -11,6 +11,7 @@ from agents.worker.checkpoints import (
     Origin,
     Standing,
     best_of,
+    damages,
     export_adapter,
     folder_of,
     prune,
@@ -84,7 +85,10 @@ def test_one_wrong_bit_or_a_missing_end_deletes_the_checkpoint(
     found = verified(folder, "t")
 
     assert steps(found) == [10]
-    assert names(folder) == ["checkpoint-10"]
+    assert names(folder) == ["checkpoint-10", "damaged.txt"]
+    (told,) = damages(folder)
+    assert told.startswith("The checkpoint of step 20 was damaged and was not used: ")
+    assert name in told
 
 
 def test_a_file_that_the_manifest_does_not_know_spoils_the_checkpoint(tmp_path: Path) -> None:
@@ -92,6 +96,20 @@ def test_a_file_that_the_manifest_does_not_know_spoils_the_checkpoint(tmp_path: 
     (saved.folder / "optimizer.bin").write_bytes(b"planted")
 
     assert verified(tmp_path, "t") == []
+    assert "optimizer.bin" in damages(tmp_path)[0]
+
+
+@pytest.mark.parametrize("name", [*FILES, "MANIFEST.json"])
+def test_a_missing_file_is_damage_but_a_save_that_was_cut_off_is_not(
+    tmp_path: Path, name: str
+) -> None:
+    save(tmp_path, 10)
+    (save(tmp_path, 20).folder / name).unlink()
+
+    assert steps(verified(tmp_path, "t")) == [10]
+    assert steps(verified(tmp_path, "t")) == [10]
+    expected = f"The checkpoint of step 20 was damaged and was not used: {name} is missing."
+    assert damages(tmp_path) == (() if name == "MANIFEST.json" else (expected,))
 
 
 def test_a_manifest_that_was_edited_does_not_count(tmp_path: Path) -> None:
@@ -107,6 +125,7 @@ def test_a_checkpoint_of_another_training_is_deleted(tmp_path: Path) -> None:
 
     assert verified(tmp_path, "another") == []
     assert not saved.folder.exists()
+    assert damages(tmp_path) == ()
 
 
 def test_the_best_has_the_lowest_dev_loss_and_unknown_is_never_best(tmp_path: Path) -> None:

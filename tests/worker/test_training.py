@@ -1,4 +1,4 @@
-"""Trainings with the real TRL trainer on a tiny model, run to their end, to a stop, to a fault and to a kill."""
+"""Trainings with the real TRL trainer on a tiny model, run to their end, to a stop and to a fault. Kills: test_kills.py."""
 
 import json
 import math
@@ -29,8 +29,6 @@ from tests.worker.tiny_model import (
 )
 
 pytestmark = pytest.mark.torch
-
-KILLED = -9
 
 
 @pytest.fixture(scope="module")
@@ -105,71 +103,6 @@ def test_the_best_checkpoint_survives_a_dev_loss_that_rises_again(
         adapter_bytes(tmp_path / "job")
         == (tmp_path / f"checkpoints/checkpoint-{best}/adapter_model.safetensors").read_bytes()
     )
-
-
-@pytest.mark.parametrize("step", [1, 4, 5, 8, 11, 12])
-def test_a_training_killed_at_a_step_ends_with_the_same_adapter(
-    worker: ForkServer, tiny: Path, golden: Path, tmp_path: Path, step: int
-) -> None:
-    spec = train_spec(tiny, tmp_path)
-    assert worker.status(open_job(tmp_path / "first", spec), kill_at_step=step) == KILLED
-
-    payload = trained(worker.run(open_job(tmp_path / "second", spec)))
-
-    assert payload.resumed_from_step == ((step - 1) // 4 * 4 or None)
-    assert payload.losses == trained(read_result(golden)).losses
-    assert adapter_bytes(tmp_path / "second") == adapter_bytes(golden)
-
-
-def test_a_training_killed_while_saving_ends_with_the_same_adapter(
-    worker: ForkServer, tiny: Path, golden: Path, tmp_path: Path
-) -> None:
-    killed = 0
-    for write in range(2, 23, 3):
-        root = tmp_path / str(write)
-        spec = train_spec(tiny, root)
-        fault = [spec.checkpoints_dir, 8, write]
-        killed += worker.status(open_job(root / "first", spec), kill_at_write=fault) == KILLED
-
-        payload = trained(worker.run(open_job(root / "second", spec)))
-
-        assert payload.resumed_from_step in (4, 8, 12), write
-        assert adapter_bytes(root / "second") == adapter_bytes(golden), write
-        assert all(
-            (folder / "MANIFEST.json").exists() for folder in (root / "checkpoints").iterdir()
-        )
-    assert killed == 7
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("adapter_model.safetensors", "bit"),
-        ("optimizer.pt", "bit"),
-        ("rng_state.pth", "cut"),
-        ("trainer_state.json", "cut"),
-        ("MANIFEST.json", "cut"),
-        ("scheduler.pt", "gone"),
-    ],
-)
-def test_a_damaged_checkpoint_is_removed_and_the_one_before_resumed(
-    worker: ForkServer, tiny: Path, golden: Path, tmp_path: Path, name: str, damage: str
-) -> None:
-    spec = train_spec(tiny, tmp_path)
-    shutil.copytree(golden.parent / "checkpoints", tmp_path / "checkpoints")
-    newest = tmp_path / "checkpoints/checkpoint-12" / name
-    raw = newest.read_bytes()
-    half = len(raw) // 2
-    newest.unlink()
-    if damage == "cut":
-        newest.write_bytes(raw[:half])
-    if damage == "bit":
-        newest.write_bytes(raw[:half] + bytes([raw[half] ^ 1]) + raw[half + 1 :])
-
-    payload = trained(worker.run(open_job(tmp_path / "job", spec)))
-
-    assert payload.resumed_from_step == 8
-    assert adapter_bytes(tmp_path / "job") == adapter_bytes(golden)
 
 
 def test_checkpoints_of_another_training_are_not_resumed(

@@ -554,6 +554,19 @@ class SelectResult(_Message):
     select_s: float
 
 
+class LossSpike(_Message):
+    """A step whose loss stood out, and what was learnt from in it."""
+
+    step: int
+    loss: float
+    usual: float
+    """Median of the losses before it."""
+    rows: tuple[int, ...]
+    """Numbers of the first 64 rows of the step, as in `RowError.row`."""
+    excerpts: tuple[str, ...]
+    """Of the first 8 of them: prompt and answer, cut, with secrets and personal data masked."""
+
+
 class TrainResult(_Message):
     """An adapter and how it came about."""
 
@@ -575,6 +588,8 @@ class TrainResult(_Message):
     tokens_per_s: float
     peak_memory_bytes: int
     resumed_from_step: int | None = None
+    spikes: tuple[LossSpike, ...] = ()
+    """The five highest against what was usual, in the order of the steps."""
     damaged: tuple[str, ...] = ()
     """A sentence for each checkpoint that was found damaged and not used."""
     adapter_dir: str | None = None

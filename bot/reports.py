@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.delivery import snippet
-from agents.jobs import Comparison, EvaluateResult, ScoredItem, TrainResult, Verdict
+from agents.jobs import Comparison, EvaluateResult, LossSpike, ScoredItem, TrainResult, Verdict
 from agents.recipe import Metric
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.surface import Card, Field
@@ -21,6 +21,10 @@ METRICS = {
     Metric.REWARD: "reward of the answers",
 }
 MOST_DAMAGES = 3
+SHOWN_SPIKES = 2
+"""On the card; the attached report has all."""
+SHOWN_EXCERPTS = 2
+MOST_ROWS_NAMED = 16
 SHOWN_ITEMS = 2
 """Best and worst on the card; the attached report has five of each."""
 
@@ -72,8 +76,12 @@ def sentence(result: EvaluateResult) -> str:
 
 
 def training_summary(payload: dict[str, Any]) -> str:
-    """Say how a training went."""
+    """Say how a training went, and which rows to look at."""
     done = TrainResult.model_validate(payload)
+    return "\n".join([_went(done), *(_spike(spike) for spike in _highest(done.spikes))])
+
+
+def _went(done: TrainResult) -> str:
     text = f"{done.steps_done:,} of {done.steps_planned:,} steps in {duration(done.train_s)} ({done.tokens_per_s:.0f} tokens/s)."
     if done.dev_losses:
         first, best = done.dev_losses[0][1], min(loss for _step, loss in done.dev_losses)
@@ -88,8 +96,25 @@ def training_summary(payload: dict[str, Any]) -> str:
     return text
 
 
+def _highest(spikes: Sequence[LossSpike]) -> list[LossSpike]:
+    highest = sorted(spikes, key=lambda spike: spike.loss / spike.usual, reverse=True)
+    return sorted(highest[:SHOWN_SPIKES], key=lambda spike: spike.step)
+
+
+def _spike(spike: LossSpike, excerpts: int = SHOWN_EXCERPTS) -> str:
+    rows = ", ".join(str(row) for row in spike.rows[:MOST_ROWS_NAMED])
+    more = " …" if len(spike.rows) > MOST_ROWS_NAMED else ""
+    shown = zip(spike.rows, spike.excerpts[:excerpts], strict=False)
+    examples = "; ".join(f"row {row}: {plain(text, 200)}" for row, text in shown)
+    return (
+        f"Loss jumped at step {spike.step} ({spike.loss:.3f}, usually {spike.usual:.3f}), learning from rows {rows}{more}. "
+        f"Look whether they are right. {examples}"
+    )
+
+
 def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
     """Return the whole report as Markdown."""
+    done = TrainResult.model_validate(training) if training else None
     rows = "\n".join(
         f"| {METRICS[c.metric]} | {_percent(c.base)} | {_percent(c.tuned)} | {100 * c.gain:+.1f} "
         f"| {100 * c.low:+.1f} … {100 * c.high:+.1f} | {c.p_value:.2g} |"
@@ -102,11 +127,19 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
         f"test set opened {result.openings}×; {result.items} items.",
         "| metric | base | tuned | gain (points) | 95 % interval | p |\n|---|---|---|---|---|---|\n"
         + rows,
-        training_summary(training) if training else "",
+        _went(done) if done else "",
+        *(_spikes(done) if done else []),
         *_items("Five best", result.best),
         *_items("Five worst", result.worst),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _spikes(done: TrainResult) -> list[str]:
+    if not done.spikes:
+        return []
+    lines = "\n".join(f"- {_spike(spike, len(spike.rows))}" for spike in done.spikes)
+    return [f"## Steps whose loss jumped\n\n{lines}"]
 
 
 def load_snippet(shown: dict[str, Any]) -> str:

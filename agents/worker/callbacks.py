@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from agents.jobs import Progress, StopMode, requested_stop
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
 from agents.worker.progress import Reporter
+from agents.worker.spikes import SpikeWatch
 
 # The signatures are the trainer's; it calls every method with all keyword arguments it has.
 # ruff: noqa: ARG002
@@ -131,8 +132,14 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
     """Writes the progress lines and knows how far the training is."""
 
     def __init__(
-        self, reporter: Reporter, table: Timetable, tokens_by_step: list[int], earlier_s: float
+        self,
+        reporter: Reporter,
+        table: Timetable,
+        tokens_by_step: list[int],
+        earlier_s: float,
+        watch: SpikeWatch,
     ) -> None:
+        self.watch = watch
         self.reporter = reporter
         self.table = table
         self.tokens_by_step = tokens_by_step
@@ -171,6 +178,7 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
         if "loss" in logs:
             self.train_s += time.monotonic() - self.began_s
             self.began_s = time.monotonic()
+            self.watch.look(state.log_history)
             self._line(
                 state.global_step,
                 loss=logs["loss"],
@@ -196,6 +204,7 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
             tokens=self.tokens_by_step[step],
             train_s=self.earlier_s + self.train_s,
             peak_memory_bytes=peak_memory_bytes(),
+            spikes=self.watch.found,
         )
 
     def _line(self, step: int, **numbers: float | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agents.jobs import TrainSpec, write_atomically
+from agents.jobs import LossSpike, TrainSpec, write_atomically
 from agents.worker.digests import sha256_of
 
 MANIFEST = "MANIFEST.json"
@@ -61,6 +61,7 @@ class Standing(_Facts):
     train_s: float
     """Seconds spent in optimizer steps, over all attempts."""
     peak_memory_bytes: int
+    spikes: tuple[LossSpike, ...] = ()
 
 
 class Manifest(_Facts):

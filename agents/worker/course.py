@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.jobs import FileRef, JobError, JobOutcome, JobResult, StopMode, TrainResult, TrainSpec
-from agents.recipe import Method, Recipe
+from agents.recipe import REWARDED, Method, Recipe
 from agents.worker.checkpoints import (
     Checkpoint,
     Origin,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agents.worker.adapter_training import Setting
     from agents.worker.base_model import BaseFolder, LoadedBase
     from agents.worker.lessons import Lesson, Lessons
+    from agents.worker.spikes import SpikeWatch
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers")
 MOST_POINTS = 200
@@ -150,7 +151,7 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
-    base, lessons = _prepare(folder, spec, reporter, method)
+    base, rows, lessons = _prepare(folder, spec, reporter, method)
     table = timetable(
         lessons.steps,
         spec.save_steps,
@@ -168,6 +169,7 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         table,
         lessons.tokens_by_step(),
         saved[-1].manifest.standing.train_s if saved else 0.0,
+        _watch(spec.recipe, rows, lessons, saved),
     )
     conductor = Conductor(folder, table, origin, teller.standing, saved)
     critics = Critics(folder / spec.reward_dir if spec.reward_dir else None, spec.embedding)
@@ -198,9 +200,21 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     )
 
 
+def _watch(
+    recipe: Recipe, rows: list[Any], lessons: "Lessons", saved: list[Checkpoint]
+) -> "SpikeWatch":
+    from agents.worker.spikes import SpikeWatch
+
+    def rows_of(step: int) -> list[Any]:
+        # The loss of a method that learns from rewards hovers around nothing; it says nothing about rows.
+        return [] if recipe.method in REWARDED else [rows[i] for i in lessons.of_step(step)]
+
+    return SpikeWatch(rows_of, saved[-1].manifest.standing.spikes if saved else ())
+
+
 def _prepare(
     folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
-) -> "tuple[LoadedBase, Lessons]":
+) -> "tuple[LoadedBase, list[Any], Lessons]":
     from agents.worker import base_model
     from agents.worker.lessons import plan_lessons
     from agents.worker.order import steps_of
@@ -221,7 +235,7 @@ def _prepare(
             for_person=True,
         )
     learnt, checked = (method.encode(base, part, recipe) for part in (train, dev))
-    return base, plan_lessons(learnt, checked, recipe, steps_of(len(train), recipe))
+    return base, train, plan_lessons(learnt, checked, recipe, steps_of(len(train), recipe))
 
 
 def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
@@ -253,6 +267,7 @@ def _payload(
         tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
         peak_memory_bytes=standing.peak_memory_bytes,
         resumed_from_step=course.resumed_from_step,
+        spikes=standing.spikes,
         damaged=damages(checkpoints_dir),
         adapter_dir="artifacts/adapter" if adapter_sha256 else None,
         adapter_sha256=adapter_sha256,

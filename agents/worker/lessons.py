@@ -39,6 +39,10 @@ class Lessons:
         """Optimizer steps in all."""
         return len(self.order) // self.batch_size
 
+    def of_step(self, step: int) -> list[int]:
+        """Return the indices of the rows that a step learns from; the first step is 1."""
+        return self.order[(step - 1) * self.batch_size : step * self.batch_size]
+
     def tokens_by_step(self) -> list[int]:
         """Return the tokens seen after 0, 1, 2 … steps, padding left out."""
         seen = (self.rows[i].tokens for i in self.order)

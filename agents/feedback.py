@@ -43,6 +43,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("epochs", rf"{_NUMBER}\s*epochs?\b"),
     ("epochs", rf"\bepochs?{_IS}{_NUMBER}"),
     ("max_steps", rf"{_NUMBER}\s+steps?\b"),
+    ("patience", rf"\bpatience{_IS}{_NUMBER}"),
     ("learning_rate", rf"\b(?:lr|learning[ _-]?rate){_IS}{_NUMBER}"),
     ("micro_batch_size", rf"\bmicro[ _-]?batch(?:[ _-]?size)?{_IS}{_NUMBER}"),
     ("batch_size", rf"\bbatch(?:[ _-]?size)?{_IS}{_NUMBER}"),

@@ -32,6 +32,9 @@ HIGHEST_RANK = 64
 LONGEST_ROW_TOKENS = {"cpu": 1024, "cuda": 4096}
 LONGEST_ANSWER_TOKENS = 256
 
+PATIENCE = 3
+"""Prechelt ("Early stopping – but when?", 1998) found that waiting longer costs much time for a little less error."""
+
 Origin = tuple[str, str, str]
 """(field, value, reason)"""
 
@@ -103,6 +106,12 @@ def _epochs(facts: Facts) -> tuple[float, str]:
                 f"rule of thumb for {rows:,} rows; the step with the best dev loss is kept",
             )
     return 1.0, f"{rows:,} rows are enough to see each once"
+
+
+def _patience(_facts: Facts) -> tuple[int, str]:
+    return PATIENCE, (
+        f"training ends when the dev loss was more than 2 % above its best {PATIENCE} times in a row (Prechelt's rule)"
+    )
 
 
 def _batch_size(facts: Facts) -> tuple[int, str]:
@@ -197,6 +206,7 @@ def _micro_batch_size(facts: Facts) -> tuple[int | None, str]:
 
 RULES: dict[str, Callable[[Facts], tuple[Any, str]]] = {
     "epochs": _epochs,
+    "patience": _patience,
     "batch_size": _batch_size,
     "lora_r": _lora_r,
     "lora_alpha": _lora_alpha,

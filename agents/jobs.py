@@ -27,6 +27,9 @@ MAX_PROGRESS_LINE_BYTES = 16 * 2**10
 OUT_OF_MEMORY = "out_of_memory"
 """Code of a job whose memory ran out: the worker says so, or the kernel killed it for that."""
 
+DEV_LOSS_ROSE = "dev_loss_rose"
+"""Reason of a training that ended before its last step because the dev loss kept lying above its best."""
+
 
 class JobKind(StrEnum):
     """The programs a worker can be."""
@@ -572,7 +575,7 @@ class TrainResult(_Message):
 
     kind: Literal[JobKind.TRAIN, JobKind.TRAIN_REWARD] = JobKind.TRAIN
     reason: str | None = None
-    """Of a STOPPED or PAUSED job: `checkpoint_gate`, `requested`."""
+    """Why it ended early: `checkpoint_gate`, `requested`, or `dev_loss_rose`, by the recipe's patience (SUCCEEDED)."""
     steps_done: int
     steps_planned: int
     best_step: int

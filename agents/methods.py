@@ -135,6 +135,7 @@ def reward_model_recipe(recipe: Recipe) -> Recipe:
         method=Method.REWARD,
         primary_metric=Metric.PAIR_ACCURACY,
         epochs=2.0,
+        patience=recipe.patience,
         learning_rate=STARTS[Method.REWARD].learning_rate,
         max_length_tokens=recipe.max_length_tokens,
         max_train_rows=recipe.max_train_rows,

@@ -121,6 +121,9 @@ class Recipe(BaseModel):
     epochs: Annotated[float, Field(gt=0, le=50)] = 3.0
     """Passes over the training rows; `max_steps` may end it sooner."""
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    patience: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Looks at the dev rows in a row, with a loss more than 2 % above the lowest before them, after which training ends.
+    The best checkpoint is the result in any case. None: it never ends early."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
     batch_size: Annotated[int, Field(ge=1, le=512)] = 8
     """Rows per optimizer step."""
@@ -184,6 +187,7 @@ class Recipe(BaseModel):
 Changeable = Literal[
     "epochs",
     "max_steps",
+    "patience",
     "learning_rate",
     "batch_size",
     "micro_batch_size",

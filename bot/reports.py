@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.delivery import snippet
-from agents.jobs import Comparison, EvaluateResult, LossSpike, ScoredItem, TrainResult, Verdict
+from agents.jobs import (
+    DEV_LOSS_ROSE,
+    Comparison,
+    EvaluateResult,
+    LossSpike,
+    ScoredItem,
+    TrainResult,
+    Verdict,
+)
 from agents.recipe import Metric
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.surface import Card, Field
@@ -86,6 +94,8 @@ def _went(done: TrainResult) -> str:
     if done.dev_losses:
         first, best = done.dev_losses[0][1], min(loss for _step, loss in done.dev_losses)
         text += f" Dev loss {first:.3f} → {best:.3f}, best at step {done.best_step}."
+    if done.reason == DEV_LOSS_ROSE:
+        text += " It ended early: the dev loss kept lying above its best, so more steps would have made it worse."
     if len(done.losses) > 2:
         text += f"\nloss {inline(sparkline([loss for _step, loss in done.losses], 40))}"
     if done.resumed_from_step is not None:

@@ -4,22 +4,20 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
 
-from agents.jobs import Progress, StopMode, requested_stop
+from agents.jobs import DEV_LOSS_ROSE, Progress, StopMode, requested_stop
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
 from agents.worker.progress import Reporter
 from agents.worker.spikes import SpikeWatch
+from agents.worker.timetable import GATE, REQUESTED, Timetable, has_risen
 
 # The signatures are the trainer's; it calls every method with all keyword arguments it has.
 # ruff: noqa: ARG002
-
-GATE, REQUESTED = "checkpoint_gate", "requested"
 
 
 class NonFiniteLoss(Exception):  # reads as what happened
@@ -29,37 +27,6 @@ class NonFiniteLoss(Exception):  # reads as what happened
         super().__init__(f"{what} is not finite at step {step}")
         self.step = step
         self.what = what
-
-
-@dataclass(frozen=True)
-class Timetable:
-    """At which steps a training looks at the dev rows, saves, and stops for a question."""
-
-    steps: int
-    save_every: int
-    evaluate_every: int
-    """A multiple of `save_every`, so that what is evaluated is also saved."""
-    hold_at: int
-    """Step after which to save and leave; 0: never."""
-
-    def saves(self, step: int) -> bool:
-        """Tell whether a checkpoint is due after this step."""
-        return step % self.save_every == 0 or step == self.steps
-
-    def evaluates(self, step: int) -> bool:
-        """Tell whether the dev rows are due after this step."""
-        return step % self.evaluate_every == 0 or step == self.steps
-
-    def evaluations_after(self, step: int) -> int:
-        """Return how many evaluations are still to come."""
-        return sum(self.evaluates(later) for later in range(step + 1, self.steps + 1))
-
-
-def timetable(steps: int, save_steps: int, hold_at: int) -> Timetable:
-    """Plan the saves of a training, at most `save_steps` apart, with three to eight evaluations among them."""
-    save_every = max(1, min(save_steps, math.ceil(steps / 3)))
-    evaluate_every = save_every * max(1, math.ceil(steps / 8 / save_every))
-    return Timetable(steps, save_every, evaluate_every, hold_at)
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
@@ -91,14 +58,17 @@ class Conductor(TrainerCallback):  # type: ignore[misc]  # transformers ships no
         origin: Origin,
         standing: Callable[[int], Standing],
         checkpoints: list[Checkpoint],
+        *,
+        patience: int | None,
     ) -> None:
         self.folder = folder
         self.table = table
         self.origin = origin
         self.standing = standing
         self.checkpoints = checkpoints
-        self.ending: tuple[StopMode, str] | None = None
-        """How and why the training ended early, if it did."""
+        self.patience = patience
+        self.ending: tuple[StopMode | None, str] | None = None
+        """How and why the training ended early, if it did; without a mode where nobody asked for it."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for what is due after this step."""
@@ -109,6 +79,13 @@ class Conductor(TrainerCallback):  # type: ignore[misc]  # transformers ships no
             control.should_training_stop = True
         control.should_evaluate = self.table.evaluates(step) or bool(self.ending)
         control.should_save = self.table.saves(step) or bool(self.ending)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """End the training when the dev loss has risen for too long; what is evaluated is saved too."""
+        early = self.ending is None and 0 < state.global_step < self.table.steps
+        if early and has_risen(state.log_history, self.table, self.patience):
+            self.ending = None, DEV_LOSS_ROSE
+            control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Make the checkpoint count, then delete what is no longer needed."""

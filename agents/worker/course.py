@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.jobs import FileRef, JobError, JobOutcome, JobResult, StopMode, TrainResult, TrainSpec
+from agents.jobs import (
+    DEV_LOSS_ROSE,
+    FileRef,
+    JobError,
+    JobOutcome,
+    JobResult,
+    StopMode,
+    TrainResult,
+    TrainSpec,
+)
 from agents.recipe import REWARDED, Method, Recipe
 from agents.worker.checkpoints import (
     Checkpoint,
@@ -27,6 +36,7 @@ from agents.worker.checkpoints import (
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from agents.worker.rewards.critics import Critics
+from agents.worker.timetable import Timetable, has_risen, timetable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +97,8 @@ class Course:
     history: list[dict[str, Any]]
     """What the trainer logged, earlier attempts included."""
     resumed_from_step: int | None
-    ending: tuple[StopMode, str] | None = None
-    """How and why it ended early, on request."""
+    ending: tuple[StopMode | None, str] | None = None
+    """How and why it ended early; without a mode where nobody asked for it."""
     broken: str | None = None
     """Name of the first number that was not finite."""
 
@@ -105,6 +115,8 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
         course = _as_it_stands(saved, (StopMode.FINISH, "requested"))
     elif saved and saved[-1].step == saved[-1].manifest.origin.steps:
         course = _as_it_stands(saved, None)
+    elif saved and _has_risen(saved[-1], spec):
+        course = _as_it_stands(saved, (None, DEV_LOSS_ROSE))
     else:
         course = _train(folder, spec, reporter, saved)
     return _result(folder, spec, course)
@@ -128,7 +140,19 @@ def load(folder: "BaseFolder", recipe: Recipe) -> "LoadedBase":
     return scorer.load_blank(folder, recipe.seed)
 
 
-def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode, str] | None) -> Course:
+def _has_risen(newest: Checkpoint, spec: TrainSpec) -> bool:
+    """Tell whether a training had ended early at its newest checkpoint, and only its result is missing."""
+    table = _timetable(spec, newest.manifest.origin.steps)
+    evaluated = newest.manifest.standing.dev_loss is not None and table.evaluates(newest.step)
+    return evaluated and has_risen(newest.history(), table, spec.recipe.patience)
+
+
+def _timetable(spec: TrainSpec, steps: int) -> Timetable:
+    hold_at = math.ceil(spec.checkpoint_fraction * steps) * spec.hold_at_checkpoint
+    return timetable(steps, spec.save_steps, hold_at)
+
+
+def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode | None, str] | None) -> Course:
     if not saved:
         raise WorkerError(
             "no_checkpoint",
@@ -146,17 +170,13 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     import torch
 
     from agents.worker.adapter_training import Setting
-    from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller, timetable
+    from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller
 
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
     base, rows, lessons = _prepare(folder, spec, reporter, method)
-    table = timetable(
-        lessons.steps,
-        spec.save_steps,
-        math.ceil(spec.checkpoint_fraction * lessons.steps) * spec.hold_at_checkpoint,
-    )
+    table = _timetable(spec, lessons.steps)
     origin = Origin(
         training_sha256=training_sha256(spec),
         steps=lessons.steps,
@@ -171,7 +191,9 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         saved[-1].manifest.standing.train_s if saved else 0.0,
         _watch(spec.recipe, rows, lessons, saved),
     )
-    conductor = Conductor(folder, table, origin, teller.standing, saved)
+    conductor = Conductor(
+        folder, table, origin, teller.standing, saved, patience=spec.recipe.patience
+    )
     critics = Critics(folder / spec.reward_dir if spec.reward_dir else None, spec.embedding)
     setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
     # Here a reference model looks at every row, for the methods that have one.

@@ -38,6 +38,7 @@ RECIPE = Recipe(model="smollm2-135m-instruct")
         ("judge it by rouge", {"primary_metric": "rouge_l"}),
         ("answers of up to 20 tokens", {"max_new_tokens": 20}),
         ("seed 3", {"seed": 3}),
+        ("patience 10", {"patience": 10}),
         ("micro batch 2, batch 16", {"micro_batch_size": 2, "batch_size": 16}),
         ("with DoRA in 4-bit please", {"use_dora": True, "quantisation": "4bit"}),
         ("rslora and QLoRA", {"use_rslora": True, "quantisation": "4bit"}),

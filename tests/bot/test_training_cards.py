@@ -55,3 +55,8 @@ def test_the_report_has_every_jump_and_what_stands_in_the_rows_is_not_live() -> 
     assert report.count("Loss jumped at step") == 3
     assert report.replace("\\", "").count("row 203:") == 1
     assert "<@1>" not in report
+
+
+def test_a_training_that_ended_early_says_why() -> None:
+    assert "ended early" in summary(reason="dev_loss_rose", steps_done=6)
+    assert "ended early" not in summary()

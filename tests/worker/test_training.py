@@ -13,6 +13,7 @@ from agents.jobs import (
     JobResult,
     StopMode,
     TrainResult,
+    TrainSpec,
     read_progress,
     read_result,
 )
@@ -103,6 +104,50 @@ def test_the_best_checkpoint_survives_a_dev_loss_that_rises_again(
         adapter_bytes(tmp_path / "job")
         == (tmp_path / f"checkpoints/checkpoint-{best}/adapter_model.safetensors").read_bytes()
     )
+
+
+def rising(tiny: Path, root: Path) -> TrainSpec:
+    """Describe a training whose dev rows contradict what it learns, and which may give up."""
+    root.mkdir()
+    train = write_rows(root / "yes.jsonl", colours(TRAIN_ROWS, "yes"))
+    dev = write_rows(root / "no.jsonl", colours(6, "no"))
+    recipe = RECIPE.model_copy(update={"epochs": 6.0, "patience": 3})
+    return train_spec(tiny, root, train=train, dev=dev, recipe=recipe)
+
+
+def test_a_training_ends_early_when_the_dev_loss_has_risen_three_times_in_a_row(
+    worker: ForkServer, tiny: Path, tmp_path: Path
+) -> None:
+    result = worker.run(open_job(tmp_path / "job", rising(tiny, tmp_path / "whole")))
+
+    payload = trained(result)
+    assert result is not None
+    assert result.outcome is JobOutcome.SUCCEEDED
+    assert payload.reason == "dev_loss_rose"
+    assert payload.steps_done < payload.steps_planned == 60
+    *before, _third, _second, last = payload.dev_losses
+    assert payload.best_step == min(before, key=lambda point: point[1])[0]
+    assert last[0] == payload.steps_done == payload.best_step + 3 * (last[0] - _second[0])
+    assert payload.adapter_dir is not None
+
+
+@pytest.mark.parametrize("how", ["pause", "kill", "lost result"])
+def test_a_training_that_was_broken_off_ends_early_at_the_same_step(
+    worker: ForkServer, tiny: Path, tmp_path: Path, how: str
+) -> None:
+    whole = trained(worker.run(open_job(tmp_path / "job", rising(tiny, tmp_path / "whole"))))
+    spec = rising(tiny, tmp_path / "broken")
+    at = whole.steps_done - 5
+    fault: dict[str, object] = {"stop_at_step": [at, StopMode.PAUSE]}
+    if how != "pause":
+        fault = {"kill_at_step": at} if how == "kill" else {}
+
+    worker.run(open_job(tmp_path / "first", spec), **fault)
+    again = trained(worker.run(open_job(tmp_path / "second", spec)))
+
+    assert (again.reason, again.steps_done) == ("dev_loss_rose", whole.steps_done)
+    assert again.losses == whole.losses
+    assert again.adapter_sha256 == whole.adapter_sha256
 
 
 def test_checkpoints_of_another_training_are_not_resumed(

@@ -6,10 +6,10 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from agents import feedback, gates, work
+from agents import continuing, feedback, gates, work
 from agents.diagnosis import Finding, diagnose
 from agents.jobs import EvaluateResult, JobKind, TrainResult
-from agents.recipe import Recipe
+from agents.recipe import Recipe, RecipeChange
 from agents.services import Services
 from agents.state import RunState
 from configs.schema import GateKind
@@ -50,10 +50,9 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
         understood = await feedback.understand(
             known.answer.comment, recipe, sorted(services.settings.models.catalogue), services.llm
         )
-        findings, notes = (
-            _wishes_first(understood, known.answer.comment, findings),
-            understood.notes,
-        )
+        changes, stays = continuing.possible(continuing.parent_of(known.run), understood.changes)
+        findings = _wishes_first(changes, known.answer.comment, findings)
+        notes = (*understood.notes, *stays)
     await services.db.write(_save, services, known, findings, notes)
     return state
 
@@ -85,16 +84,16 @@ def _known(session: Session, run_id: int) -> _Known:
 
 
 def _wishes_first(
-    understood: feedback.Understood, words: str, findings: list[Finding]
+    changes: list[RecipeChange], words: str, findings: list[Finding]
 ) -> list[Finding]:
     """Put what a person asked for before what the rules found; a field is changed once, as the person said."""
     wishes = [
         Finding(
             "asked", f"You said: “{words[:300]}”", f"set {c.field} to {c.value}, as you asked", c
         )
-        for c in understood.changes
+        for c in changes
     ]
-    fields = {c.field for c in understood.changes}
+    fields = {c.field for c in changes}
     rest = [f for f in findings if f.change is None or f.change.field not in fields]
     return wishes + rest
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.continuing import Parent
 from agents.jobs import EvaluateResult, TrainResult, Verdict
 from agents.recipe import Method, Recipe
 from agents.services import Services
@@ -42,6 +43,8 @@ class Parcel:
     rows: dict[str, int]
     dequantised: bool
     """The base weights came with a Python package, as 4-bit ones."""
+    parent: Parent | None = None
+    """The adapter of an earlier run that the training started from."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def lock(parcel: Parcel) -> dict[str, Any]:
         "recipe": parcel.recipe.model_dump(mode="json"),
         "data_sha256": parcel.data_sha256,
         "rows": parcel.rows,
+        **_parent_facts(parcel.parent),
         "base_sha256": parcel.trained.base_sha256,
         "base_hub_id": parcel.trained.base_hub_id,
         "adapter_sha256": parcel.trained.adapter_sha256,
@@ -114,6 +118,17 @@ def lock(parcel: Parcel) -> dict[str, Any]:
         "steps_done": parcel.trained.steps_done,
         "versions": parcel.trained.versions,
     }
+
+
+def _parent_facts(parent: Parent | None) -> dict[str, Any]:
+    if parent is None:
+        return {}
+    facts = {
+        "run": parent.run,
+        "iteration": parent.iteration,
+        "adapter_sha256": parent.adapter_sha256,
+    }
+    return {"continued_from": facts}
 
 
 def model_card(parcel: Parcel) -> str:
@@ -162,13 +177,30 @@ import peft, transformers
 Method {parcel.recipe.method.value}, LoRA rank {parcel.recipe.lora_r}, alpha {parcel.recipe.lora_alpha}, learning rate {parcel.recipe.learning_rate:g}, batch \
 {parcel.recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
 {trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
-The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
+{_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
 
 ## Limits
 
 Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
 safety; general abilities may have suffered.
 """
+
+
+def _started_from(parcel: Parcel) -> str:
+    """Say where the adapter started, and how it compares with that; nothing where it is the first."""
+    parent, against = parcel.parent, parcel.evaluated.against_parent
+    if parent is None:
+        return ""
+    text = (
+        f"It was trained further from the adapter of run {parent.run}, try {parent.iteration} "
+        f"(SHA-256 `{parent.adapter_sha256}`), which it replaces: load one of the two.\n"
+    )
+    if against is not None:
+        text += (
+            f"Against that adapter, on the same test rows: {against.metric.value} {against.parent:.3f} to {against.tuned:.3f}, "
+            f"{against.gain:+.3f} (95 % interval {against.low:+.3f} to {against.high:+.3f}).\n"
+        )
+    return text
 
 
 def _files(folder: Path, parcel: Parcel) -> dict[str, bytes]:

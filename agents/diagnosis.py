@@ -100,7 +100,7 @@ def _nothing_learnt(recipe: Recipe, _trained: TrainResult, curve: list[float]) -
     change = scaled(recipe, "learning_rate", 3 if recipe.learning_rate < 5e-4 else 0.3)
     return Finding(
         "nothing_learnt",
-        f"Nothing was learnt: the dev loss of the base model was {curve[0]:.3f}, the best after training {min(curve[1:]):.3f}.",
+        f"Nothing was learnt: the dev loss was {curve[0]:.3f} before the training, the best after it {min(curve[1:]):.3f}.",
         f"try a learning rate of {change.value:g}",
         change,
     )

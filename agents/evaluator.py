@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import gates, planning, work
+from agents import continuing, gates, planning, work
 from agents.jobs import EvaluateResult, EvaluateSpec, JobKind, JobOutcome, TrainResult
 from agents.recipe import Recipe
 from agents.services import Services, UserError
@@ -91,6 +91,12 @@ def _spec(services: Services, known: _Known, adapter_dir: str) -> EvaluateSpec:
         recipe=recipe,
         reward_dir=known.reward_dir,
         earlier_p_values=tuple(report.p_value for report in known.earlier),
+        parent=continuing.adapter_of(services, known.run),
+        earlier_parent_p_values=tuple(
+            found.against_parent.p_value
+            for report in known.earlier
+            if (found := EvaluateResult.model_validate(report.payload)).against_parent
+        ),
         threads=services.settings.launcher.threads,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import gates, readings, work
+from agents import continuing, gates, readings, work
 from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, Reading, Repair
 from agents.services import Services, UserError
 from agents.state import RunState
@@ -80,6 +80,7 @@ async def _read(services: Services, known: _Known, wanted: Reading | None) -> Jo
             stale=lambda job: (
                 job.spec.get("reading") != dumped
                 or job.spec.get("repairs", []) != known.run.repairs
+                or not continuing.spared(known.run, job)
             ),
         )
     except work.JobFailed as failed:
@@ -114,6 +115,7 @@ def _spec(services: Services, known: _Known, reading: Reading | None) -> IntakeS
         seed=SPLIT_SEED,
         reading=reading,
         repairs=tuple(map(Repair, known.run.repairs)),
+        learnt=continuing.rows(services, continuing.parent_of(known.run)),
         max_unpacked_bytes=limits.max_upload_bytes,
         **limits.model_dump(exclude={"max_upload_bytes"}),
     )
@@ -173,6 +175,8 @@ def _save(
                 created_at=now,
             ),
         )
-    occasion = ":".join(["data", *run.repairs])
+    parent = continuing.parent_of(run)
+    further = [f"after{parent.run}.{parent.iteration}"] if parent else []
+    occasion = ":".join(["data", *run.repairs, *further])
     events.say(session, work.number(run), "data", occasion, result.model_dump(mode="json"), now)
     runs.move(session, run, Phase.PLANNING)

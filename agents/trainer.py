@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import gates, methods, planning, work
+from agents import continuing, gates, methods, planning, work
 from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, TrainResult, TrainSpec
 from agents.recipe import REWARDED, Recipe, half_at_once
 from agents.services import Services
@@ -162,6 +162,7 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
             "finish_now": finish_now,
             "rows_at_once": _rows_at_once(known.tried),
             "reward_dir": work.reward_dir(session, services, known.run, known.run.iteration),
+            "parent": continuing.adapter_of(services, known.run),
         }
     )
     _tell_halving(session, services, known.run, known.tried)

@@ -98,6 +98,10 @@ def finetune(  # noqa: PLR0913  # one argument per option
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe."),
     ] = None,
+    continue_from: Annotated[
+        int | None,
+        typer.Option(metavar="RUN", help="Train the adapter of this run further."),
+    ] = None,
     serve: Serve = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -124,6 +128,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
             method=method,
             wishes=wishes,
             policy=policy,
+            continue_from=continue_from,
             serve=_serves(serve),
         ),
         data_dir,

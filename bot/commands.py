@@ -10,11 +10,12 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import budget, feedback, methods, work
+from agents import budget, continuing, feedback, methods, work
+from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import export_wishes, reviving, rights
+from bot import export_wishes, further_wishes, reviving, rights
 from bot.downloads import Links
 from bot.surface import Person
 from bot.text import plain
@@ -68,6 +69,10 @@ class Start:
     method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
+    continue_from: int | None = None
+    """Run whose adapter is trained further; the words of the goal may name it too."""
+    sees_all: bool = False
+    """Somebody at the machine itself, where every run's files can be read anyway."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,14 @@ class Commands:
         Raises: UserError: no right, too many open runs, or a model or method that is not there.
         """
         settings = self.services.settings
+        parent = await self._parent(wish)
+        if parent is not None:
+            wish = await self._further(wish, parent)
         named = [str(change.value) for change in wish.wishes if change.field == "model"]
         model = wish.model or (named[-1] if named else settings.default_model(wish.guild))
         self.services.model_ref(model)
+        if parent is not None:
+            continuing.check(parent, model, wish.wishes)
         if wish.method not in METHODS:
             raise UserError(
                 f"I don't know the method “{wish.method}”. Today there is: {', '.join(METHODS)}."
@@ -101,9 +111,29 @@ class Commands:
             wish = replace(wish, wishes=[*wish.wishes, named_model])
         check_wishes(model, wish.wishes)
         self.check_may_start(wish.person, wish.guild)
-        run = await self.services.db.write(_start, self.services, wish, model)
+        run = await self.services.db.write(_start, self.services, wish, model, parent)
         self.services.wake(work.number(run))
         return run
+
+    async def _parent(self, wish: Start) -> Parent | None:
+        """Return the adapter that a wish names. Raises: UserError: there is none, or it is not this person's business."""
+        number = wish.continue_from or continuing.named(wish.goal)
+        if number is None:
+            return None
+        run = await self.services.db.read(_find, number)
+        if run is None or not (wish.sees_all or rights.may_see(wish.person, run, wish.guild)):
+            raise UserError(_no_run(number))
+        return await self.services.db.read(continuing.find, run)
+
+    async def _further(self, wish: Start, parent: Parent) -> Start:
+        """Return a wish with what it leaves to the run that it goes on from: the model, and a task that it does not name."""
+        goal = continuing.without_name(wish.goal)
+        if not goal:
+            earlier = await self.services.db.read(_find, parent.run)
+            goal = earlier.goal if earlier else ""
+        named = [change for change in wish.wishes if change.field == "model"]
+        model = wish.model or (None if named else parent.model)
+        return replace(wish, goal=goal, model=model)
 
     def check_may_start(self, person: Person, guild: str | None) -> None:
         """Refuse early, before a file is fetched. Raises: UserError."""
@@ -177,7 +207,7 @@ class Commands:
         """Return a run that is this person's business. Raises: UserError."""
         run = await self.services.db.read(_find, run_id)
         if run is None or not rights.may_see(person, run, guild):
-            raise UserError(f"There is no run #{run_id} here. `/finetune list` shows yours.")
+            raise UserError(_no_run(run_id))
         return run
 
 
@@ -192,7 +222,13 @@ def check_wishes(model: str, wishes: list[RecipeChange]) -> None:
         raise UserError(f"That is not possible: {problems}.") from error
 
 
-def _start(session: Session, services: Services, wish: Start, model: str) -> Run:
+def _no_run(run_id: int) -> str:
+    return f"There is no run #{run_id} here. `/finetune list` shows yours."
+
+
+def _start(
+    session: Session, services: Services, wish: Start, model: str, parent: Parent | None
+) -> Run:
     now = services.clock.now()
     limit = services.settings.limits.open_per_user
     known = runs.by_origin(session, wish.key)
@@ -215,6 +251,7 @@ def _start(session: Session, services: Services, wish: Start, model: str) -> Run
             home=wish.home,
             policy=[gate.value for gate in wish.policy],
             wishes=[change.model_dump(mode="json") for change in wish.wishes],
+            parent=parent.model_dump(mode="json") if parent else None,
             created_at=now,
         ),
     )
@@ -252,33 +289,43 @@ def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it
         if approvals.tell_once(session, approval, person.id):
             return Reaction(Effect.NOT_ALLOWED, _whose(services, run)), run.id
         return Reaction(Effect.NOT_ALLOWED_AGAIN), run.id
-    if (
-        decision is Decision.REVISE
-        and approval.gate == GateKind.CHECKPOINT
-        and approval.decision is Decision.OPEN
-    ):
-        return Reaction(
-            Effect.UNCLEAR, "Here I only understand ✅ (go on) or ❌ (stop here)."
-        ), run.id
-    refused = _over_budget(session, services, run, approval, decision)
-    if refused is not None:
-        return Reaction(Effect.UNCLEAR, refused), run.id
     answer = Answer(decision, person.id, person.name, comment)
+    try:
+        parent = _checked(session, services, run, approval, person, answer)
+    except UserError as error:
+        return Reaction(Effect.UNCLEAR, str(error)), run.id
     if approvals.decide(session, approval_id, approval.shown_sha256, answer, services.clock.now()):
+        if parent is not None:
+            runs.touch(session, run, parent=parent.model_dump(mode="json"))
         return Reaction(Effect.DECIDED), run.id
     session.refresh(approval)
     return Reaction(Effect.TOO_LATE, _already(approval)), run.id
 
 
-def _over_budget(
-    session: Session, services: Services, run: Run, approval: Approval, decision: Decision
-) -> str | None:
-    """Reserve what an approved plan takes; return why it cannot be approved now."""
-    asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}
-    still_open = approval.decision is Decision.OPEN
-    if not asks_for_time or not still_open or decision is not Decision.APPROVE:
+def _checked(
+    session: Session,
+    services: Services,
+    run: Run,
+    approval: Approval,
+    person: Person,
+    answer: Answer,
+) -> Parent | None:
+    """Reserve what an approved plan takes; return the adapter that a reply wants to go on from.
+
+    Raises: UserError: the answer cannot count as it is.
+    """
+    if approval.decision is not Decision.OPEN:
         return None
-    return budget.reserve(session, services, run)
+    if answer.decision is Decision.REVISE:
+        if approval.gate == GateKind.CHECKPOINT:
+            raise UserError("Here I only understand ✅ (go on) or ❌ (stop here).")
+        return further_wishes.read(session, run, approval, person, answer.comment or "")
+    asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}
+    if asks_for_time and answer.decision is Decision.APPROVE:
+        refused = budget.reserve(session, services, run)
+        if refused is not None:
+            raise UserError(refused)
+    return None
 
 
 def _already(approval: Approval) -> str:

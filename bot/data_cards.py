@@ -93,6 +93,11 @@ def _findings(found: IntakeResult) -> list[str]:
 
 def _notes(found: IntakeResult) -> list[str]:
     notes = [found.roles_reason, *found.repaired]
+    if found.learnt_before:
+        notes.append(
+            f"{found.learnt_before:,} rows were part of the training that this one goes on from: they are learnt again, "
+            "and none of them is in the test set."
+        )
     if found.row_error_count:
         listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
         more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""

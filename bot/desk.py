@@ -44,6 +44,8 @@ class Wish:
     """As the surface announced it; what counts is what streams in."""
     model: str | None = None
     method: str = METHODS[0]
+    continue_from: int | None = None
+    """Run whose adapter is to be trained further."""
     request: dict[str, Any] = field(default_factory=dict)
     """What the surface needs to fetch the file and to answer: URLs, ids, tokens."""
 
@@ -123,6 +125,7 @@ class Desk:
                 file_name=wish.file_name,
                 model=wish.model,
                 method=wish.method,
+                continue_from=wish.continue_from,
             )
         )
         assert run.id is not None

@@ -53,6 +53,7 @@ def plan(scene: Scene) -> Card:
     lines = [
         f"Teach **{plain(recipe.model, 80)}** with {guess.train_rows:,} of your rows, {recipe.epochs:g} times over"
         f" ({guess.steps:,} steps), then let base and tuned answer {guess.test_rows:,} rows neither has seen.",
+        *_parent_sentences(shown.get("parent")),
         f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
         *_cost_sentence(guess),
         *_memory_sentences(guess),
@@ -75,6 +76,17 @@ def plan(scene: Scene) -> Card:
         no="don't",
         hint="Or reply with what should be different, for example “3 epochs, lr 1e-4, use 200 rows”.",
     )
+
+
+def _parent_sentences(found: dict[str, Any] | None) -> list[str]:
+    """Say which earlier adapter is trained further, and what that means for the verdict."""
+    if found is None:
+        return []
+    again = f", try {found['try']}" if found["try"] > 1 else ""
+    return [
+        f"Goes on from the adapter of **run #{found['run']}**{again} instead of from nothing, and keeps its shape. The "
+        "verdict is against the base model as always; the report says as well how it does against that adapter."
+    ]
 
 
 def _cost_sentence(guess: Estimate) -> list[str]:

@@ -41,7 +41,7 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
     weak = [item for item in result.worst if item.tuned_score < 1]
-    lines = [sentence(result)]
+    lines = [sentence(result), *against_parent(result)]
     if shown["partial"]:
         lines.append("The training was stopped early; this measures the best step until then.")
     if shown["again"]:
@@ -81,6 +81,23 @@ def sentence(result: EvaluateResult) -> str:
             return f"**The tuned model is worse.** {numbers}. That is {margin}. I would not use it."
         case Verdict.CANNOT_TELL:
             return f"**I cannot tell whether the tuned model is better.** {numbers}. The difference is {margin}: it may be chance."
+
+
+def against_parent(result: EvaluateResult) -> list[str]:
+    """Say how tuned does against the adapter that its training started from; nothing where there is none."""
+    found = result.against_parent
+    if found is None:
+        return []
+    words = {
+        Verdict.BETTER: "It is better than that adapter too.",
+        Verdict.WORSE: "It is **worse** than that adapter: the further training did harm.",
+        Verdict.CANNOT_TELL: "I cannot tell whether it is better than that adapter.",
+    }
+    return [
+        f"It was trained further from the adapter of run #{found.run}, which gets {_percent(found.parent)} on the same rows. "
+        f"{words[found.verdict]} The difference is {100 * found.gain:+.1f} points, between {100 * found.low:+.1f} and "
+        f"{100 * found.high:+.1f} with 95 % confidence."
+    ]
 
 
 def training_summary(payload: dict[str, Any]) -> str:
@@ -133,6 +150,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
     parts = [
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
         sentence(result),
+        *against_parent(result),
         f"{plain(result.verdict_reason, 600)}. p after correction {result.adjusted_p_value:.2g}; "
         f"test set opened {result.openings}×; {result.items} items.",
         "| metric | base | tuned | gain (points) | 95 % interval | p |\n|---|---|---|---|---|---|\n"
@@ -165,12 +183,17 @@ def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:
             f"question  {clip(' '.join(i.prompt.split()), 160)}\n"
             f"expected  {clip(' '.join(i.reference.split()), 120)}\n"
             f"base      {clip(' '.join(i.base.split()), 120)}\n"
+            f"{_of_parent(i)}"
             f"tuned     {clip(' '.join(i.tuned.split()), 120)}",
             700,
         )
         for i in items
     ]
     return [f"\n**{title}**", *shown]
+
+
+def _of_parent(item: ScoredItem) -> str:
+    return "" if item.parent is None else f"earlier   {clip(' '.join(item.parent.split()), 120)}\n"
 
 
 def _field(comparison: Comparison, *, primary: bool) -> Field:

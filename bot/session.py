@@ -32,6 +32,8 @@ class Job:
     method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
+    continue_from: int | None = None
+    """Run whose adapter is trained further."""
     run_id: int | None = None
     export: ExportFormat | None = None
     """The format that a delivered run is to be written in."""
@@ -110,6 +112,8 @@ async def _begin(app: App, job: Job, person: Person) -> int:
             method=job.method,
             wishes=job.wishes,
             policy=job.policy,
+            continue_from=job.continue_from,
+            sees_all=True,
         )
     )
     return work.number(run)

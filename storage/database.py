@@ -37,10 +37,20 @@ def _add_repairs(connection: Connection) -> None:
     _add_list(connection, "repairs")
 
 
+def _add_parents(connection: Connection) -> None:
+    """Runs know which earlier adapter they start from."""
+    _add_column(connection, "parent", "JSON")
+
+
 def _add_list(connection: Connection, column: str) -> None:
-    """Add a column with an empty list to all runs. A new database has it already."""
+    """Add a column with an empty list to all runs."""
+    _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
+
+
+def _add_column(connection: Connection, column: str, kind: str) -> None:
+    """Add a column to all runs. A new database has it already."""
     if column not in {known["name"] for known in inspect(connection).get_columns("run")}:
-        connection.execute(text(f"ALTER TABLE run ADD COLUMN {column} JSON NOT NULL DEFAULT '[]'"))
+        connection.execute(text(f"ALTER TABLE run ADD COLUMN {column} {kind}"))
 
 
 MIGRATIONS: dict[str, Migrate] = {
@@ -48,6 +58,7 @@ MIGRATIONS: dict[str, Migrate] = {
     "0002_exports": _add_exports,
     "0003_reservations": _add_reservations,
     "0004_repairs": _add_repairs,
+    "0005_parents": _add_parents,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

@@ -171,6 +171,8 @@ class Run(SQLModel, table=True):
     """Formats that are still to be written, the next one first."""
     repairs: list[str] = _json_list()
     """What is to be done about findings in the rows (`agents.jobs.Repair`), in the order it was asked for."""
+    parent: Json | None = Field(default=None, sa_column=Column(JSON))
+    """The adapter that the training starts from (`agents.continuing.Parent`), where it is one of an earlier run."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""

@@ -1,7 +1,7 @@
 """What the trainers of all methods have in common: a LoRA adapter, arguments that suit the machine, nothing left behind."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,13 @@ import torch
 import trl
 import trl.trainer.utils
 from datasets import Dataset
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
-from agents.recipe import Recipe, rows_at_once, texts_of_row
+from agents.jobs import EarlierAdapter
+from agents.recipe import Method, Recipe, rows_at_once, texts_of_row
+from agents.worker import scorer, tuned_model
+from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lessons, columns
 from agents.worker.rewards.critics import Critics
 
@@ -53,13 +56,31 @@ class AdapterOnly:
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
     ) -> None:
         # The trainer's own also pickles its arguments, copies the tokenizer and asks the hub about the vocabulary.
+        # A second adapter, "ref", is the earlier one that answers are compared with: it lies where it was.
         self.model.save_pretrained(
-            output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
+            output_dir or self.args.output_dir,
+            state_dict=state_dict,
+            save_embedding_layers=False,
+            selected_adapters=["default"],
         )
 
 
-def lora(recipe: Recipe, task_type: str = "CAUSAL_LM", **more: Any) -> LoraConfig:
-    """Return the adapter that a recipe asks for, on all linear layers."""
+def fresh(base: LoadedBase, recipe: Recipe) -> LoraConfig | None:
+    """Return the adapter that a trainer is to put on the model; None where an earlier one is on it already."""
+    return None if isinstance(base.model, PeftModel) else lora(recipe)
+
+
+def further(base: LoadedBase, recipe: Recipe, parent: EarlierAdapter, folder: Path) -> LoadedBase:
+    """Put an earlier adapter on a base, to be trained on. Where a method has a reference, it is this adapter then.
+
+    Raises: WorkerError: the adapter is gone or another one, or it was not trained on this base or in this shape.
+    """
+    return replace(base, model=tuned_model.further(base, lora(recipe), parent, folder))
+
+
+def lora(recipe: Recipe) -> LoraConfig:
+    """Return the adapter that a recipe asks for, on all linear layers; one that scores has a head beside it."""
+    scores = recipe.method is Method.REWARD
     return LoraConfig(
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
@@ -67,8 +88,8 @@ def lora(recipe: Recipe, task_type: str = "CAUSAL_LM", **more: Any) -> LoraConfi
         use_dora=recipe.use_dora,
         use_rslora=recipe.use_rslora,
         target_modules="all-linear",
-        task_type=task_type,
-        **more,
+        task_type="SEQ_CLS" if scores else "CAUSAL_LM",
+        modules_to_save=[scorer.HEAD] if scores else None,
     )
 
 

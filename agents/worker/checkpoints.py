@@ -44,7 +44,7 @@ class Origin(_Facts):
     """What a training rests on; the same for all of its checkpoints."""
 
     training_sha256: str
-    """Of model, data and recipe: a checkpoint of another training is none of ours."""
+    """Of model, data, recipe and the adapter that it started from: a checkpoint of another training is none of ours."""
     steps: int
     base_sha256: str
     base_hub_id: str | None
@@ -106,7 +106,9 @@ class Checkpoint:
 
 def training_sha256(spec: TrainSpec) -> str:
     """Return what tells one training from another; thread counts and folders do not matter."""
-    parts = (spec.model.source, spec.train.sha256, spec.dev.sha256, spec.recipe.model_dump_json())
+    parts = [spec.model.source, spec.train.sha256, spec.dev.sha256, spec.recipe.model_dump_json()]
+    if spec.parent is not None:
+        parts.append(spec.parent.adapter_sha256)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -237,7 +237,7 @@ def _watch(
 def _prepare(
     folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
 ) -> "tuple[LoadedBase, list[Any], Lessons]":
-    from agents.worker import base_model
+    from agents.worker import adapter_training, base_model
     from agents.worker.lessons import plan_lessons
     from agents.worker.order import steps_of
     from agents.worker.rows import draw
@@ -245,6 +245,8 @@ def _prepare(
     reporter.stage("loading the model")
     recipe = spec.recipe
     base = load(base_model.resolve(spec.model, reporter), recipe)
+    if spec.parent is not None:
+        base = adapter_training.further(base, recipe, spec.parent, folder)
     # Many things run through the model between two steps; whatever does shows that it is not stuck.
     base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
     reporter.stage("reading the rows")

@@ -1,9 +1,9 @@
-"""Base and tuned model answer the same sealed items; both are scored, and the difference is judged."""
+"""Base and tuned model answer the same sealed items, as does an earlier adapter; all are scored, the differences judged."""
 
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.jobs import (
+    AgainstParent,
     Comparison,
     EvaluateResult,
     EvaluateSpec,
@@ -21,7 +22,7 @@ from agents.jobs import (
 from agents.recipe import TEXT_METRICS, Method, Metric
 from agents.worker import base_model, metrics, verdict
 from agents.worker.answers import Answer, Exam
-from agents.worker.base_model import LoadedBase
+from agents.worker.base_model import BaseFolder
 from agents.worker.checks.masks import safe
 from agents.worker.evaluate_shaped import (
     Item,
@@ -32,7 +33,7 @@ from agents.worker.evaluate_shaped import (
 )
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
-from agents.worker.tuned_model import merged
+from agents.worker.tuned_model import earlier, merged
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600
@@ -40,11 +41,13 @@ SHOWN_CHARS = 600
 
 @dataclass(frozen=True)
 class Sitting:
-    """Both models' answers to the items, in their order."""
+    """All models' answers to the items, in their order."""
 
     rows: list[Row]
     base: list[Answer]
     tuned: list[Answer]
+    parent: list[Answer] | None
+    """Of the adapter that the training started from, where there is one."""
     references: list[str]
     generate_s: float
 
@@ -53,8 +56,10 @@ class Sitting:
         return [said.text for said in answers]
 
     def tokens_per_s(self) -> float:
-        """Return the speed of both models together."""
-        return sum(said.tokens for said in (*self.base, *self.tuned)) / self.generate_s
+        """Return the speed of all models together."""
+        said = (*self.base, *self.tuned, *(self.parent or ()))
+        tokens: int = sum(answer.tokens for answer in said)
+        return tokens / self.generate_s
 
 
 def run(folder: Path, spec: EvaluateSpec) -> JobResult:
@@ -79,29 +84,37 @@ def _compare_with_references(folder: Path, spec: EvaluateSpec, reporter: Reporte
     if not rows:
         raise too_few_rows()
     reporter.stage("loading the model")
-    base = base_model.load(base_model.resolve(spec.model, reporter))
-    sitting = _sit(base, folder / spec.adapter_dir, rows, spec, reporter)
+    sitting = _sit(base_model.resolve(spec.model, reporter), folder, rows, spec, reporter)
     reporter.stage("scoring the answers")
     return _judge(sitting, spec)
 
 
 def _sit(
-    base: LoadedBase, adapter: Path, rows: list[Row], spec: EvaluateSpec, reporter: Reporter
+    where: BaseFolder, folder: Path, rows: list[Row], spec: EvaluateSpec, reporter: Reporter
 ) -> Sitting:
-    ends = stop_ids(base.tokenizer, base.model)
+    parent_dir = None if spec.parent is None else earlier(spec.parent, where, folder)
+    base = base_model.load(where)
+    tokenizer, ends = base.tokenizer, stop_ids(base.tokenizer, base.model)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
-    # A prompt that the model has no room for loses its beginning, for both models alike.
-    prompts = [asked_ids(base.tokenizer, row)[-room:] for row in rows]
+    # A prompt that the model has no room for loses its beginning, for all models alike.
+    prompts = [asked_ids(tokenizer, row)[-room:] for row in rows]
     exam = Exam(prompts, ends, spec.recipe.max_new_tokens)
+    answers = (2 if parent_dir is None else 3) * len(rows)
     began_s = time.monotonic()
-    reporter.stage("answering with the base model", 2 * len(rows))
-    by_base = all_answers(base.model, base.tokenizer, exam, reporter, 0)
+    reporter.stage("answering with the base model", answers)
+    by_base = all_answers(base.model, tokenizer, exam, reporter, 0)
     # The base must have answered before: its weights are changed.
-    tuned = merged(base.model, adapter)
-    reporter.stage("answering with the tuned model", 2 * len(rows))
-    by_tuned = all_answers(tuned, base.tokenizer, exam, reporter, len(rows))
-    references = [reference(base.tokenizer, row) for row in rows]
-    return Sitting(rows, by_base, by_tuned, references, time.monotonic() - began_s)
+    tuned = merged(base.model, folder / spec.adapter_dir)
+    reporter.stage("answering with the tuned model", answers)
+    by_tuned = all_answers(tuned, tokenizer, exam, reporter, len(rows))
+    by_parent = None
+    if parent_dir is not None:
+        del base, tuned  # room for the next one
+        other = merged(base_model.load(where).model, parent_dir)
+        reporter.stage("answering with the earlier adapter", answers)
+        by_parent = all_answers(other, tokenizer, exam, reporter, 2 * len(rows))
+    references = [reference(tokenizer, row) for row in rows]
+    return Sitting(rows, by_base, by_tuned, by_parent, references, time.monotonic() - began_s)
 
 
 def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
@@ -128,7 +141,23 @@ def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
                 estimates[metric] = verdict.compare_scores(base, tuned, spec.recipe.seed)
     primary = spec.recipe.primary_metric
     items = _items(sitting, *scores[primary])
-    return Judged(primary, items, estimates, sitting.tokens_per_s())
+    if sitting.parent is None:
+        return Judged(primary, items, estimates, sitting.tokens_per_s())
+    texts = sitting.texts(sitting.parent)
+    with tempfile.TemporaryDirectory() as cache_dir:
+        before = metrics.score_items(primary, texts, references, Path(cache_dir))
+    items = [
+        replace(item, parent=text, parent_score=float(score))
+        for item, text, score in zip(items, texts, before, strict=True)
+    ]
+    tuned = scores[primary][1]
+    right_or_wrong = primary is Metric.EXACT_MATCH
+    against_parent = (
+        verdict.compare_right_or_wrong(before, tuned)
+        if right_or_wrong
+        else verdict.compare_scores(before, tuned, spec.recipe.seed)
+    )
+    return Judged(primary, items, estimates, sitting.tokens_per_s(), against_parent)
 
 
 def _items(sitting: Sitting, base: NDArray[np.float64], tuned: NDArray[np.float64]) -> list[Item]:
@@ -163,8 +192,28 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         more_items_needed=judgement.more_items_needed,
         worst=tuple(shown[:SHOWN_ITEMS]),
         best=tuple(reversed(shown[-SHOWN_ITEMS:])),
+        against_parent=_against_parent(judged, spec),
         evaluate_s=took_s,
         tokens_per_s=judged.tokens_per_s,
+    )
+
+
+def _against_parent(judged: Judged, spec: EvaluateSpec) -> AgainstParent | None:
+    estimate = judged.against_parent
+    if estimate is None or spec.parent is None:
+        return None
+    judgement = verdict.judge(estimate, len(judged.items), spec.earlier_parent_p_values)
+    return AgainstParent(
+        run=spec.parent.run,
+        verdict=judgement.verdict,
+        metric=judged.primary,
+        parent=estimate.base,
+        tuned=estimate.tuned,
+        gain=estimate.gain,
+        low=estimate.low,
+        high=estimate.high,
+        p_value=estimate.p_value,
+        adjusted_p_value=judgement.adjusted_p_value,
     )
 
 
@@ -189,4 +238,6 @@ def _shown(item: Item) -> ScoredItem:
         tuned=safe(item.tuned)[:SHOWN_CHARS],
         base_score=item.base_score,
         tuned_score=item.tuned_score,
+        parent=None if item.parent is None else safe(item.parent)[:SHOWN_CHARS],
+        parent_score=item.parent_score,
     )

@@ -5,7 +5,7 @@ Each item gets a number in 0 … 1 from base and tuned, on the same sealed rows;
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agents.jobs import EvaluateSpec, Progress
 from agents.recipe import OF_METHOD, Method, Metric
-from agents.worker import base_model, scorer, shaped_rows, verdict
+from agents.worker import base_model, scorer, shaped_rows, tuned_model, verdict
 from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
@@ -42,6 +42,9 @@ class Item:
     tuned: str
     base_score: float
     tuned_score: float
+    parent: str | None = None
+    """What the adapter made of it that the training started from, where there is one."""
+    parent_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Judged:
     items: list[Item]
     estimates: dict[Metric, verdict.Estimate]
     tokens_per_s: float
+    against_parent: verdict.Estimate | None = None
+    """Tuned against the adapter that the training started from, by the primary metric."""
 
 
 def judge(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
@@ -68,14 +73,37 @@ def judge(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
     }
     metric = OF_METHOD[method]
     items, tokens = judges[metric](folder, spec, reporter)
-    base, tuned = (
-        np.array([getattr(i, f"{who}_score") for i in items]) for who in ("base", "tuned")
+    against_parent = None
+    if spec.parent is not None:
+        where = tuned_model.earlier(spec.parent, base_model.resolve(spec.model, reporter), folder)
+        other = spec.model_copy(update={"adapter_dir": str(where.absolute()), "parent": None})
+        found, more = judges[metric](folder, other, reporter)
+        items = [
+            replace(item, parent=earlier.tuned, parent_score=earlier.tuned_score)
+            for item, earlier in zip(items, found, strict=True)
+        ]
+        tokens += more
+        against_parent = _estimate(metric, items, "parent_score", spec)
+    return Judged(
+        metric,
+        items,
+        {metric: _estimate(metric, items, "base_score", spec)},
+        tokens / (time.monotonic() - began_s),
+        against_parent,
     )
-    estimate = _compare(metric, base, tuned, spec)
+
+
+def _estimate(
+    metric: Metric, items: Sequence[Item], other: str, spec: EvaluateSpec
+) -> verdict.Estimate:
+    """Compare tuned with base or with the earlier adapter, whose scores are the field `other`."""
+    before, tuned = (
+        np.array([getattr(item, name) for item in items]) for name in (other, "tuned_score")
+    )
     if metric is Metric.VOTE_ACCURACY:
         weights = _balance([item.reference for item in items])
-        estimate = verdict.compare_scores(base * weights, tuned * weights, spec.recipe.seed)
-    return Judged(metric, items, {metric: estimate}, tokens / (time.monotonic() - began_s))
+        return verdict.compare_scores(before * weights, tuned * weights, spec.recipe.seed)
+    return _compare(metric, before, tuned, spec)
 
 
 def all_answers(

@@ -9,8 +9,9 @@ from agents.worker.checks.budget import Budget
 from agents.worker.checks.facts import Facts
 from agents.worker.checks.repair import repaired
 from agents.worker.checks.texts import Pair
+from agents.worker.learnt_rows import Learnt
 from agents.worker.lines import Line
-from agents.worker.split_rows import Groups, Shares, Split, split, tie
+from agents.worker.split_rows import Barred, Groups, Shares, Split, split, tie
 
 CPU_SHARE = 0.6
 """Of the CPU time of an intake may go into checks."""
@@ -25,6 +26,8 @@ class Examined:
     notes: tuple[str, ...]
     """What was changed, for the person."""
     repairs: tuple[Repair, ...]
+    learnt_before: int = 0
+    """Rows that an earlier adapter knows."""
 
 
 def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
@@ -41,14 +44,21 @@ def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
     return Examined(left, done.facts, done.notes, spec.repairs)
 
 
-def deal(examined: Examined, groups: Groups, shares: Shares) -> tuple[Examined, Split]:
+def deal(
+    examined: Examined, groups: Groups, shares: Shares, learnt: Learnt
+) -> tuple[Examined, Split]:
     """Split rows so that those that resemble each other are on one side, as far as all sides can be filled.
+
+    What an earlier adapter has learnt is not held out.
 
     Returns also what is left of the rows: test rows that leak are dropped where that was asked for.
     """
-    sides = split(tie(groups, examined.facts.likeness.group_of), shares)
+    taught, chose = learnt.rows_in(examined.facts)
+    barred = Barred(frozenset(taught), frozenset(taught | chose))
+    examined = replace(examined, learnt_before=len(barred.from_test))
+    sides = split(tie(groups, examined.facts.likeness.group_of), shares, barred)
     if not (sides.train and sides.dev and sides.test):
-        sides = split(groups, shares)
+        sides = split(groups, shares, barred)
     if Repair.DROP_LEAKS not in examined.repairs:
         return examined, sides
     facts = _with_sides(examined.facts, sides)

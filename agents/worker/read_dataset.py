@@ -30,10 +30,12 @@ from agents.jobs import (
     RowShape,
     read_spec,
 )
+from agents.worker import learnt_rows
 from agents.worker.checks.masks import safe
 from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
 from agents.worker.examine import Examined, deal, examine, findings
+from agents.worker.learnt_rows import Learnt
 from agents.worker.likely import without_header
 from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
 from agents.worker.progress import Reporter
@@ -99,7 +101,8 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
         raise _no_rows(table, errors)
     reporter.stage("checking the rows")
     readings = [_checked(spec.reading, table)] if spec.reading else find_readings(table, spec.task)
-    prepared, readings = _first_that_works(readings, table, spec, errors)
+    learnt = learnt_rows.read(folder, spec.learnt)
+    prepared, readings = _first_that_works(readings, table, spec, errors, learnt)
     reporter.stage("writing training and test rows")
     return _told(folder, table.format, prepared, readings)
 
@@ -133,6 +136,7 @@ def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]
         readings=tuple(readings) if len(readings) > 1 else (),
         findings=findings(prepared.examined, sides),
         repaired=prepared.examined.notes,
+        learnt_before=prepared.examined.learnt_before,
         train_rows=len(sides.train),
         dev_rows=len(sides.dev),
         test_rows=len(sides.test),
@@ -192,7 +196,7 @@ def _checked(reading: Reading, table: Table) -> Reading:
 
 
 def _first_that_works(
-    readings: list[Reading], table: Table, spec: IntakeSpec, errors: RowErrors
+    readings: list[Reading], table: Table, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
 ) -> tuple[_Prepared, list[Reading]]:
     """Prepare the rows by the likeliest reading that gives any; return what is left to choose from.
 
@@ -201,13 +205,15 @@ def _first_that_works(
     refused: list[WorkerError] = []
     for place, reading in enumerate(readings):
         try:
-            return _prepared(reading, table, spec, errors.copy()), readings[place:]
+            return _prepared(reading, table, spec, errors.copy(), learnt), readings[place:]
         except WorkerError as error:
             refused.append(error)
     raise refused[0]
 
 
-def _prepared(reading: Reading, table: Table, spec: IntakeSpec, errors: RowErrors) -> _Prepared:
+def _prepared(
+    reading: Reading, table: Table, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
+) -> _Prepared:
     if not reading.header:
         table = without_header(table)
     lines = []
@@ -224,12 +230,12 @@ def _prepared(reading: Reading, table: Table, spec: IntakeSpec, errors: RowError
     read = len(lines) + errors.count
     reading, lines = _asking(reading, lines, spec.task.strip())
     _folded(lines, spec, errors)
-    examined, groups, sides = _split(lines, spec, errors)
+    examined, groups, sides = _split(lines, spec, errors, learnt)
     return _Prepared(reading, table.columns, read, errors, groups, sides, examined)
 
 
 def _split(
-    lines: list[Line], spec: IntakeSpec, errors: RowErrors
+    lines: list[Line], spec: IntakeSpec, errors: RowErrors, learnt: Learnt
 ) -> tuple[Examined, Groups, Split]:
     """Repair rows as asked, and deal them to the three sides.
 
@@ -242,16 +248,15 @@ def _split(
         shares = Shares(
             spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows
         )
-        examined, sides = deal(examined, groups, shares)
+        examined, sides = deal(examined, groups, shares, learnt)
         if not (sides.train and sides.dev and sides.test):
-            raise bad_data(
-                f"The {sum(map(len, groups.values()))} rows share only {len(groups)} different prompts, so none can be "
-                "held out for a fair test. Add rows with other prompts."
-            )
+            raise _none_to_hold_out(groups, examined)
     except WorkerError as error:
         if not spec.repairs:
             raise
-        examined, groups, sides = _split(lines, spec.model_copy(update={"repairs": ()}), errors)
+        examined, groups, sides = _split(
+            lines, spec.model_copy(update={"repairs": ()}), errors, learnt
+        )
         note = f"Nothing was repaired, because too little would be left. {error}"
         return replace(examined, notes=(note,)), groups, sides
     return examined, groups, sides
@@ -264,6 +269,19 @@ def _folded(lines: Sequence[Line], spec: IntakeSpec, errors: RowErrors) -> Group
     if kept < spec.min_rows:
         raise _too_few(kept, spec.min_rows, len(lines) - kept, errors)
     return groups
+
+
+def _none_to_hold_out(groups: Groups, examined: Examined) -> WorkerError:
+    rows = sum(map(len, groups.values()))
+    if examined.learnt_before:
+        return bad_data(
+            f"The adapter that you want to go on from has learnt {examined.learnt_before:,} of the {rows:,} rows already, so too "
+            "few are left for a fair test. Add rows that it has not seen, or start without going on from it."
+        )
+    return bad_data(
+        f"The {rows} rows share only {len(groups)} different prompts, so none can be "
+        "held out for a fair test. Add rows with other prompts."
+    )
 
 
 def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:

@@ -129,7 +129,7 @@ def make_trainer(
         args=config_class(**arguments(recipe, lessons, setting, base.device)),
         train_dataset=adapter_training.tables(lessons)["train_dataset"],
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
     )
     ends = rows.stop_ids(base.tokenizer, base.model)

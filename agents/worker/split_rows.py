@@ -65,32 +65,74 @@ def tie(groups: Groups, group_of: Mapping[int, int]) -> Groups:
     }
 
 
-def split(groups: Groups, shares: Shares) -> Split:
-    """Deal whole groups into test, dev and train; what exceeds a maximum stays in training.
+@dataclass(frozen=True)
+class Barred:
+    """Rows that an earlier training knows, by number; a group with one of them stays off the sides that they may not be on."""
+
+    from_dev: frozenset[int] = frozenset()
+    from_test: frozenset[int] = frozenset()
+    """Those barred from dev are among them."""
+
+
+NONE_BARRED = Barred()
+
+
+def split(groups: Groups, shares: Shares, barred: Barred = NONE_BARRED) -> Split:
+    """Deal whole groups into test, dev and train; what exceeds a maximum, or is barred from both, stays in training.
 
     The order is that of the hashes, so it depends neither on the order of the rows nor on how many there are: rows that
     are added later leave the order of the others alone.
     """
-    total = sum(map(len, groups.values()))
-    wanted_test = round(total * shares.test_fraction)
-    if total >= ENOUGH_ROWS:
-        wanted_test = max(wanted_test, LEAST_TEST_ROWS)
-    wanted_test = min(max(1, wanted_test), shares.max_test_rows)
-    wanted_dev = min(max(1, round(total * shares.dev_fraction)), shares.max_dev_rows)
-    test, order = _take(sorted(groups), groups, wanted_test)
-    dev, order = _take(order, groups, wanted_dev)
+    off_test, off_dev = _with(groups, barred.from_test), _with(groups, barred.from_dev)
+    wanted_test, wanted_dev = _wanted(groups, shares)
+    free = _rows(groups, groups.keys() - off_test)
+    dev_only = _rows(groups, off_test - off_dev)
+    if barred.from_test and free + dev_only < wanted_test + wanted_dev:
+        # what nobody has learnt is shared out
+        share = (free + dev_only) * wanted_dev // (wanted_test + wanted_dev)
+        wanted_dev = min(wanted_dev, max(1, share))
+        wanted_test = max(0, min(wanted_test, free - max(0, wanted_dev - dev_only)))
+    test, order = _take(sorted(groups), groups, wanted_test, off_test)
+    dev, order = _take(order, groups, wanted_dev, off_dev)
     return Split(*(_shuffled(side, groups) for side in (order, dev, test)))
 
 
-def _take(order: list[int], groups: Groups, wanted: int) -> tuple[list[int], list[int]]:
-    """Take prompts until they have `wanted` rows; one that would go over it is left."""
+def _wanted(groups: Groups, shares: Shares) -> tuple[int, int]:
+    """Return how many rows test and dev should have."""
+    total = _rows(groups, groups)
+    test = round(total * shares.test_fraction)
+    if total >= ENOUGH_ROWS:
+        test = max(test, LEAST_TEST_ROWS)
+    test = min(max(1, test), shares.max_test_rows)
+    return test, min(max(1, round(total * shares.dev_fraction)), shares.max_dev_rows)
+
+
+def _rows(groups: Groups, prompts: Iterable[int]) -> int:
+    return sum(len(groups[prompt]) for prompt in prompts)
+
+
+def _with(groups: Groups, numbers: frozenset[int]) -> set[int]:
+    """Return the prompts with a row of one of these numbers."""
+    if not numbers:
+        return set()
+    return {
+        prompt
+        for prompt, rows in groups.items()
+        if any(row.number in numbers for row in rows.values())
+    }
+
+
+def _take(
+    order: list[int], groups: Groups, wanted: int, barred: set[int]
+) -> tuple[list[int], list[int]]:
+    """Take prompts until they have `wanted` rows; one that would go over it is left, and so are those that are barred."""
     taken: list[int] = []
     left: list[int] = []
     rows = 0
     for place, prompt in enumerate(order):
         if rows == wanted:
             return taken, left + order[place:]
-        if rows + len(groups[prompt]) <= wanted:
+        if prompt not in barred and rows + len(groups[prompt]) <= wanted:
             taken.append(prompt)
             rows += len(groups[prompt])
         else:

@@ -46,7 +46,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         train_dataset=Dataset.from_list(columns(lessons.rows)),
         eval_dataset=Dataset.from_list(columns(lessons.dev)) if lessons.dev else None,
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
     )
     # Ordered only now: the reference has seen every row once, however often it is learnt from.

@@ -70,7 +70,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         train_dataset=mismatched([lessons.rows[i] for i in lessons.order], at_once),
         eval_dataset=mismatched(lessons.dev, at_once) if lessons.dev else None,
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
     )
     return adapter_training.quiet(trainer)

@@ -6,7 +6,7 @@ from transformers import Trainer
 from trl import RewardConfig, RewardTrainer
 
 from agents.recipe import Recipe
-from agents.worker import adapter_training, scorer, shaped_rows
+from agents.worker import adapter_training, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons
@@ -31,9 +31,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         model=base.model,
         args=RewardConfig(**shared, max_length=None),
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(
-            recipe, task_type="SEQ_CLS", modules_to_save=[scorer.HEAD]
-        ),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
         **adapter_training.tables(read_whole),
     )

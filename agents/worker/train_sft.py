@@ -39,7 +39,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         model=base.model,
         args=SFTConfig(**shared, max_length=None),
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
         **adapter_training.tables(lessons),
     )

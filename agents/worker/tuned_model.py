@@ -3,10 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 
+from agents.jobs import EarlierAdapter
+from agents.worker.base_model import BaseFolder, LoadedBase
+from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
+
+WEIGHTS = "adapter_model.safetensors"
+ADAPTER = "default"
+"""What PEFT calls an adapter that nobody names."""
 
 
 def with_adapter(model: Any, adapter: Path, what: str = "The adapter") -> Any:
@@ -14,7 +22,7 @@ def with_adapter(model: Any, adapter: Path, what: str = "The adapter") -> Any:
 
     Raises: WorkerError: the adapter is gone, damaged, or of another model.
     """
-    if not (adapter / "adapter_model.safetensors").is_file():
+    if not (adapter / WEIGHTS).is_file():
         raise _unusable(f"{what} is gone")
     try:
         return PeftModel.from_pretrained(model, adapter)
@@ -24,6 +32,47 @@ def with_adapter(model: Any, adapter: Path, what: str = "The adapter") -> Any:
         if "size mismatch" not in str(error):  # memory that ran out is told by another name
             raise
         raise _unusable(f"{what} does not fit the base model or is damaged") from error
+
+
+def further(base: LoadedBase, config: LoraConfig, parent: EarlierAdapter, folder: Path) -> Any:
+    """Return the model of a base with an earlier adapter on it that can be trained on.
+
+    Raises: WorkerError: the adapter is gone or another one, or it was not trained on this base or in this shape.
+    """
+    weights = earlier(parent, base.folder, folder) / WEIGHTS
+    model = get_peft_model(base.model, config)
+    try:
+        found = set_peft_model_state_dict(model, load_file(weights))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _not_further(parent, "is damaged or has another shape") from error
+    if found.unexpected_keys or any(f".{ADAPTER}" in name for name in found.missing_keys):
+        raise _not_further(parent, "has another shape than the plan says")
+    return model
+
+
+def earlier(parent: EarlierAdapter, base: BaseFolder, folder: Path) -> Path:
+    """Return where an earlier adapter lies, once it is known to be the one that is meant and to fit the base.
+
+    Raises: WorkerError: it is not.
+    """
+    where = folder / parent.adapter_dir
+    if not (where / WEIGHTS).is_file():
+        raise _not_further(parent, "is gone")
+    if sha256_of(where / WEIGHTS) != parent.adapter_sha256:
+        raise _not_further(parent, "has changed since this run was started")
+    if base.sha256 != parent.base_sha256:
+        raise _not_further(
+            parent, f"was trained on other weights than '{base.name}' has today, and fits no others"
+        )
+    return where
+
+
+def _not_further(parent: EarlierAdapter, why: str) -> WorkerError:
+    return WorkerError(
+        "model_missing",
+        f"The adapter of run {parent.run} {why}. Start a run that goes on from another one, or from none.",
+        for_person=True,
+    )
 
 
 def merged(model: Any, adapter: Path, what: str = "The adapter") -> Any:

@@ -36,7 +36,7 @@ def make_trainer(
             remove_unused_columns=False,
         ),
         processing_class=base.tokenizer,
-        peft_config=adapter_training.lora(recipe),
+        peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,
         **tables(lessons),
     )

@@ -48,6 +48,7 @@ class Finetune(app_commands.Group):
         task="What the model should learn, in a sentence",
         model="Base model; without it, this server's usual one",
         method="How to train; without it, what fits the data",
+        continue_from="Number of a run whose adapter is trained further",
     )
     @app_commands.choices(method=[app_commands.Choice(name=m, value=m) for m in METHODS])
     async def start(
@@ -57,9 +58,12 @@ class Finetune(app_commands.Group):
         task: Task,
         model: str | None = None,
         method: str = METHODS[0],
+        continue_from: RunNumber | None = None,
     ) -> None:
         """Start a run: upload data, approve the plan, get an evaluated adapter."""
-        asked = Asked(dataset, task, message_id=None, model=model, method=method)
+        asked = Asked(
+            dataset, task, message_id=None, model=model, method=method, continue_from=continue_from
+        )
         await start(self.host, interaction, asked)
 
     @start.autocomplete("model")
@@ -147,6 +151,7 @@ class Finetune(app_commands.Group):
         """Say what I can do, and how questions are answered."""
         await interactions.answer(interaction, _help(self.host))
 
+    @start.autocomplete("continue_from")
     @status.autocomplete("run")
     @cancel.autocomplete("run")
     @pause.autocomplete("run")

@@ -23,6 +23,7 @@ class Asked:
     """The message that holds the file; None when it came with the command."""
     model: str | None = None
     method: str = METHODS[0]
+    continue_from: int | None = None
 
 
 def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
@@ -48,5 +49,6 @@ def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
         size_bytes=asked.attachment.size,
         model=asked.model,
         method=asked.method,
+        continue_from=asked.continue_from,
         request=request,
     )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agents.jobs import (
+    AgainstParent,
     DataFinding,
     EvaluateResult,
     FindingKind,
@@ -13,6 +14,7 @@ from agents.jobs import (
     Turn,
     Verdict,
 )
+from agents.recipe import Metric
 from bot import cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
@@ -142,3 +144,35 @@ def test_a_repaired_data_set_says_what_was_changed() -> None:
 
     assert card.title == "Your data, repaired"
     assert "near duplicates" in card.body
+
+
+def test_a_report_compares_with_the_earlier_adapter_too_and_says_when_it_got_worse() -> None:
+    against = AgainstParent(
+        run=12,
+        verdict=Verdict.WORSE,
+        metric=Metric.EXACT_MATCH,
+        parent=0.95,
+        tuned=0.9,
+        gain=-0.05,
+        low=-0.08,
+        high=-0.02,
+        p_value=0.001,
+        adjusted_p_value=0.001,
+    )
+    good = an_evaluation(Verdict.BETTER)
+    item = good.worst[0].model_copy(update={"parent": "what run 12 said", "parent_score": 1.0})
+    result = good.model_copy(update={"against_parent": against, "best": (item,)})
+
+    card = reports.report_card(report_of(result), None)
+
+    assert "The tuned model is better" in card.body
+    assert "from the adapter of run #12, which gets 95.0 %" in card.body
+    assert "**worse** than that adapter" in card.body
+    assert "earlier   what run 12 said" in card.body
+    assert "**worse** than that adapter" in (card.report or "")
+    assert "earlier" not in reports.report_card(report_of(good), None).body
+
+
+def test_rows_that_an_earlier_adapter_has_learnt_are_told_on_the_data_card() -> None:
+    assert "1,200 rows were part of the training" in data_card(learnt_before=1200)
+    assert "goes on from" not in data_card()

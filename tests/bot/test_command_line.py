@@ -71,6 +71,10 @@ def test_the_configuration_shows_origins_and_masks_secrets(tunewright):
     [
         (("finetune", "nowhere.csv", "--task", "x"), "There is no file nowhere.csv"),
         (("finetune", "x.csv", "--task", "x", "--set", "epoch=1"), "Did you mean “epochs”"),
+        (
+            ("finetune", "README.md", "--task", "x", "--continue-from", "7"),
+            "There is no run #7 here",
+        ),
         (("status", "7"), "Nothing has been run"),
         (("resume", "7"), "There is no run #7"),
     ],

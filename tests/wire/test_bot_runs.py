@@ -240,3 +240,18 @@ async def test_two_runs_do_not_mix(bot: InProcess) -> None:
     assert (await first.question(PLAN)).components
     await ada.react(await first.question(PLAN), "✅")
     await first.question(VERDICT)
+
+
+async def test_a_run_goes_on_from_one_of_the_same_server(bot: InProcess) -> None:
+    ada, ben = bot.server.person("ada"), bot.server.person("ben")
+    first = await started(bot.server)
+    await first.approve_all(ada, PLAN, VERDICT)
+    await first.card(DELIVERED)
+
+    refused = await ben.slash("finetune start", dataset=CSV, task="More", continue_from=9)
+    await ben.slash("finetune start", dataset=CSV, task="More", continue_from=1)
+
+    second = await thread_of_run(bot.server, 2)
+    plan = await second.question(PLAN)
+    assert "no run #9 here" in (await refused.answer()).content
+    assert "adapter of **run #1**" in str(plan.embeds[0]["description"])

@@ -1,0 +1,141 @@
+"""What a plan is made of: the recipe that the rules suggest around a person's wishes, and what a reply changes in it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from agents import continuing, feedback, hyperparameters, methods, planning
+from agents.continuing import Parent
+from agents.jobs import IntakeResult, MeasureResult
+from agents.recipe import CHANGES, Method, Recipe, RecipeChange
+from agents.services import Services
+from storage.models import Approval, Dataset, Plan, Run, Suggestion
+
+ASKED = "as you asked"
+SUGGESTED = "suggested by the debugger"
+ORIGINS = TypeAdapter(list[tuple[str, str, str]])
+
+
+@dataclass(frozen=True)
+class Known:
+    """The rows that a plan is made from."""
+
+    run: Run
+    data: IntakeResult
+    files: dict[str, Dataset]
+    """`train` and `dev`."""
+    before: Plan | None
+    """The plan that this one changes: the last revision, or the last iteration's plan."""
+    answer: Approval | None
+    """The reply that asked for this revision."""
+    suggestions: list[Suggestion]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan in the making."""
+
+    recipe: Recipe
+    origins: list[hyperparameters.Origin]
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    asked: str | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    """What was tried beforehand: the base without training, and models against each other."""
+
+
+def start(known: Known, model: str) -> Recipe:
+    """Return the recipe that a plan begins with: the method that fits the data, or the one that was asked for."""
+    wishes = CHANGES.validate_python(known.run.wishes)
+    return methods.first(known.data, model, known.run.method, wishes)
+
+
+async def make(services: Services, known: Known, model: str, measured: MeasureResult) -> Draft:
+    """Return the next plan: the first one of a run, or the last one with what a reply or the debugger changes.
+
+    Raises: UserError: what a person wants cannot be had with this data, or with the adapter that is trained further.
+    """
+    if known.before is None:
+        return _first(services, known, model, measured)
+    before = Recipe.model_validate(known.before.recipe)
+    parent = continuing.parent_of(known.run)
+    changes: list[RecipeChange] = []
+    notes: list[str] = []
+    asked_words, reason = None, SUGGESTED
+    if known.answer is not None and known.answer.comment:
+        changes, notes = await _understood(services, known, before, known.answer.comment)
+        asked_words, reason = known.answer.comment, ASKED
+    elif known.suggestions:
+        changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
+    changes, stays = continuing.possible(parent, changes)
+    kept_shape = _shape(parent)
+    new = [(c.field, str(c.value), reason) for c in changes] + kept_shape
+    named = {entry[0] for entry in new}
+    earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
+    if before.method is not Method.SFT:
+        after = _shaped(methods.wished(before, changes), parent)
+        shown = planning.difference(before, after)
+        return Draft(after, new + earlier, shown, notes + stays, asked_words)
+    decided = [o for o in earlier if o[2] in {ASKED, SUGGESTED}]
+    # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
+    held: dict[str, Any] = {name: getattr(before, name) for name, _value, _reason in decided}
+    held |= {c.field: c.value for c in changes} | (parent.shape if parent else {})
+    after, origins = hyperparameters.derive(
+        model, known.data, measured, before.checkpoint_mode, held
+    )
+    shown = planning.difference(before, after)
+    return Draft(after, new + decided + origins, shown, notes + stays, asked_words)
+
+
+def _first(services: Services, known: Known, model: str, measured: MeasureResult) -> Draft:
+    """Derive what the rules suggest around a person's wishes, and turn it into what the method needs."""
+    parent = continuing.parent_of(known.run)
+    begun = start(known, model)
+    if parent is not None:
+        continuing.check_method(parent, begun.method)
+    wishes, _stays = continuing.possible(parent, CHANGES.validate_python(known.run.wishes))
+    mode = services.settings.training.checkpoint_mode
+    plain = [w for w in wishes if begun.method is Method.SFT or w.field not in methods.OWN_FIELDS]
+    wished: dict[str, Any] = {w.field: w.value for w in plain} | (parent.shape if parent else {})
+    usual, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
+    recipe, origins = methods.adapted(usual, origins, known.data, measured, begun, known.run.method)
+    asked = [(w.field, str(w.value), ASKED) for w in wishes] + _shape(parent)
+    said = {field for field, _value, _why in asked}
+    return Draft(methods.wished(recipe, wishes), asked + [o for o in origins if o[0] not in said])
+
+
+async def _understood(
+    services: Services, known: Known, before: Recipe, comment: str
+) -> tuple[list[RecipeChange], list[str]]:
+    """Return what a reply asks for, and notes about what it does not."""
+    words = continuing.without_name(comment)
+    if not words:  # all that it says has been done: the run goes on from another one
+        return [], []
+    models = sorted(services.settings.models.catalogue)
+    understood = await feedback.understand(words, before, models, services.llm)
+    return list(understood.changes), [*understood.notes, *_about_repairs(known, words)]
+
+
+def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
+    """Return what a recipe takes over from an earlier adapter, and that it is from there."""
+    return (
+        [(name, str(value), parent.origin) for name, value in parent.shape.items()]
+        if parent
+        else []
+    )
+
+
+def _shaped(recipe: Recipe, parent: Parent | None) -> Recipe:
+    return Recipe.model_validate(recipe.model_dump() | parent.shape) if parent else recipe
+
+
+def _about_repairs(known: Known, words: str) -> list[str]:
+    """Say what became of a wish to repair rows, which has been carried out by now where it could be."""
+    if not feedback.asks_for_repairs(words):
+        return []
+    if known.run.iteration > 1:
+        return [
+            "The rows are as they are: a model has been tested on them. Start a new run to repair them."
+        ]
+    return list(known.data.repaired) or ["I found nothing of that kind to repair in your rows."]

@@ -8,43 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session
+
+from agents import continuing, model_card, work
 from agents.continuing import Parent
-from agents.jobs import EvaluateResult, TrainResult, Verdict
-from agents.recipe import Method, Recipe
-from agents.services import Services
+from agents.jobs import EvaluateResult, JobKind, TrainResult
+from agents.model_card import Parcel
+from agents.recipe import Recipe
+from agents.services import Services, UserError
+from configs import registry
+from storage import datasets, jobs, runs
 from storage.models import Run
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the same content gives the same bytes."""
-
-DEQUANTISED = (
-    "\nThey are 4-bit weights that were turned back into 32-bit ones: on the original weights of the same model the "
-    "adapter works, but its figures were not measured there."
-)
-
-VERDICTS = {
-    Verdict.BETTER: "better than its base",
-    Verdict.WORSE: "worse than its base",
-    Verdict.CANNOT_TELL: "not shown to differ from its base",
-}
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What goes into a delivery, read from rows."""
-
-    run: Run
-    recipe: Recipe
-    trained: TrainResult
-    evaluated: EvaluateResult
-    adapter_job_id: str
-    data_sha256: dict[str, str]
-    rows: dict[str, int]
-    dequantised: bool
-    """The base weights came with a Python package, as 4-bit ones."""
-    parent: Parent | None = None
-    """The adapter of an earlier run that the training started from."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +36,38 @@ class Packed:
     """Name of the folder inside the zip."""
     base: str
     """What to load the adapter on: a model hub's id or the catalogue name."""
+
+
+def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
+    """Read what a delivery of a run's iteration is made from.
+
+    Raises: UserError: the training left no adapter, or the catalogue does not know the base any more.
+    """
+    run = runs.get(session, run_id)
+    plan_row = datasets.latest_plan(session, run_id, run.iteration)
+    report = datasets.report_of(session, run_id, run.iteration)
+    job = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
+    if plan_row is None or report is None or job is None:
+        raise LookupError(f"run {run_id} has nothing to deliver in iteration {run.iteration}")
+    trained = TrainResult.model_validate(work.payload(job))
+    if trained.adapter_dir is None:
+        raise UserError("The training left no adapter that could be handed over.")
+    recipe = Recipe.model_validate(plan_row.recipe)
+    source = services.model_ref(recipe.model).source
+    found = [datasets.find(session, run_id, role) for role in ("upload", "train", "dev", "test")]
+    sets = [dataset for dataset in found if dataset is not None]
+    return Parcel(
+        run=run,
+        recipe=recipe,
+        trained=trained,
+        evaluated=EvaluateResult.model_validate(report.payload),
+        adapter_job_id=job.id,
+        data_sha256={dataset.role: dataset.sha256 for dataset in sets},
+        rows={dataset.role: dataset.rows for dataset in sets if dataset.rows},
+        dequantised=source.startswith("package:"),
+        facts=registry.facts_of(recipe.model, source),
+        parent=continuing.parent_of(run),
+    )
 
 
 def pack(services: Services, parcel: Parcel) -> Packed:
@@ -80,7 +90,7 @@ def pack(services: Services, parcel: Parcel) -> Packed:
         sha256=stored.sha256,
         size_bytes=stored.size_bytes,
         folder=name,
-        base=parcel.trained.base_hub_id or parcel.recipe.model,
+        base=parcel.base,
     )
 
 
@@ -131,88 +141,24 @@ def _parent_facts(parent: Parent | None) -> dict[str, Any]:
     return {"continued_from": facts}
 
 
-def model_card(parcel: Parcel) -> str:
-    """Return the README of an adapter: what it is, what was measured, how to run it."""
-    trained, result = parcel.trained, parcel.evaluated
-    base = trained.base_hub_id or parcel.recipe.model
-    primary = result.primary
-    scores = parcel.recipe.method is Method.REWARD
-    rows = "\n".join(
-        f"| {c.metric.value} | {c.base:.3f} | {c.tuned:.3f} | {c.gain:+.3f} [{c.low:+.3f}, {c.high:+.3f}] |"
-        for c in result.comparisons
-    )
-    return f"""---
-base_model: {base}
-library_name: peft
-pipeline_tag: {"text-classification" if scores else "text-generation"}
-tags: [lora, {parcel.recipe.method.value}, tunewright]
----
-
-# Adapter for {base}
-
-A LoRA adapter, tuned with Tunewright on {parcel.rows.get("train", 0):,} rows for this task:
-
-> {_one_line(parcel.run.goal)}
-
-## Is it better?
-
-By the rule it is **{VERDICTS[result.verdict]}**: {primary.metric.value} went from {primary.base:.3f} to \
-{primary.tuned:.3f}, a gain of {primary.gain:+.3f} (95 % interval {primary.low:+.3f} to {primary.high:+.3f}, p = \
-{result.adjusted_p_value:.2g}) on {result.items} test rows that were never trained on. The test set was opened \
-{result.openings} time{"s" if result.openings > 1 else ""}.
-
-| metric | base | tuned | gain [95 % interval] |
-|---|---|---|---|
-{rows}
-
-## How to run it
-
-```python
-import peft, transformers
-{snippet(base, ".", scores=scores)}
-```
-
-## How it was made
-
-Method {parcel.recipe.method.value}, LoRA rank {parcel.recipe.lora_r}, alpha {parcel.recipe.lora_alpha}, learning rate {parcel.recipe.learning_rate:g}, batch \
-{parcel.recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
-{trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
-{_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
-
-## Limits
-
-Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
-safety; general abilities may have suffered.
-"""
+def card(parcel: Parcel) -> str:
+    """Return the README of an adapter."""
+    code = snippet(parcel.base, ".", scores=parcel.scores)
+    run_it = f"```python\nimport peft, transformers\n{code}\n```"
+    return model_card.model_card(parcel, name_of(parcel.run, parcel.recipe), run_it)
 
 
-def _started_from(parcel: Parcel) -> str:
-    """Say where the adapter started, and how it compares with that; nothing where it is the first."""
-    parent, against = parcel.parent, parcel.evaluated.against_parent
-    if parent is None:
-        return ""
-    text = (
-        f"It was trained further from the adapter of run {parent.run}, try {parent.iteration} "
-        f"(SHA-256 `{parent.adapter_sha256}`), which it replaces: load one of the two.\n"
-    )
-    if against is not None:
-        text += (
-            f"Against that adapter, on the same test rows: {against.metric.value} {against.parent:.3f} to {against.tuned:.3f}, "
-            f"{against.gain:+.3f} (95 % interval {against.low:+.3f} to {against.high:+.3f}).\n"
-        )
-    return text
+def beside(parcel: Parcel) -> dict[str, bytes]:
+    """Return what lies beside weights and card: the lock file, and the licence where the card refers to it."""
+    files = {"run.lock.json": json.dumps(lock(parcel), indent=1, sort_keys=True).encode()}
+    licence = model_card.licence_text(parcel)
+    return files if licence is None else {model_card.LICENCE_FILE: licence.encode(), **files}
 
 
 def _files(folder: Path, parcel: Parcel) -> dict[str, bytes]:
     files = {name: (folder / name).read_bytes() for name in ADAPTER_FILES}
-    files["README.md"] = model_card(parcel).encode()
-    files["run.lock.json"] = json.dumps(lock(parcel), indent=1, sort_keys=True).encode()
-    return files
+    return files | {"README.md": card(parcel).encode()} | beside(parcel)
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.casefold()).strip("-.") or "adapter"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500].replace("<", "&lt;")

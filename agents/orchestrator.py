@@ -21,16 +21,15 @@ from agents import (
     work,
 )
 from agents.jobs import (
-    EvaluateResult,
     IntakeResult,
     JobKind,
     MeasureResult,
     MeasureSpec,
     RowShape,
-    TrainResult,
 )
+from agents.model_card import Parcel
 from agents.recipe import Method, Recipe
-from agents.services import Services, UserError
+from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
 from configs.schema import GateKind
@@ -87,7 +86,7 @@ async def approve(state: RunState, runtime: Runtime[Services]) -> RunState:
 async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Pack the adapter with model card and lock file, and say where to get it."""
     services = runtime.context
-    parcel = await services.db.read(_parcel, services, state["run_id"])
+    parcel = await services.db.read(delivery.read_parcel, services, state["run_id"])
     packed = await asyncio.to_thread(delivery.pack, services, parcel)
     await services.db.write(_save_delivery, services, parcel, packed)
     return state
@@ -280,34 +279,8 @@ def _revise(session: Session, run: Run, words: str) -> None:
     runs.move(session, run, Phase.PLANNING)
 
 
-def _parcel(session: Session, services: Services, run_id: int) -> delivery.Parcel:
-    run = runs.get(session, run_id)
-    plan_row = datasets.latest_plan(session, run_id, run.iteration)
-    report = datasets.report_of(session, run_id, run.iteration)
-    job = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
-    if plan_row is None or report is None or job is None:
-        raise LookupError(f"run {run_id} has nothing to deliver in iteration {run.iteration}")
-    trained = TrainResult.model_validate(work.payload(job))
-    if trained.adapter_dir is None:
-        raise UserError("The training left no adapter that could be handed over.")
-    recipe = Recipe.model_validate(plan_row.recipe)
-    found = [datasets.find(session, run_id, role) for role in ("upload", "train", "dev", "test")]
-    sets = [dataset for dataset in found if dataset is not None]
-    return delivery.Parcel(
-        run=run,
-        recipe=recipe,
-        trained=trained,
-        evaluated=EvaluateResult.model_validate(report.payload),
-        adapter_job_id=job.id,
-        data_sha256={dataset.role: dataset.sha256 for dataset in sets},
-        rows={dataset.role: dataset.rows for dataset in sets if dataset.rows},
-        parent=continuing.parent_of(run),
-        dequantised=services.model_ref(recipe.model).source.startswith("package:"),
-    )
-
-
 def _save_delivery(
-    session: Session, services: Services, parcel: delivery.Parcel, packed: delivery.Packed
+    session: Session, services: Services, parcel: Parcel, packed: delivery.Packed
 ) -> None:
     now = services.clock.now()
     run = parcel.run

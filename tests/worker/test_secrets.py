@@ -163,7 +163,8 @@ def test_samples_and_labels_on_the_data_card_are_masked(tmp_path):
 
     result = read(tmp_path, "\n".join(["prompt,completion", *lines]))
 
-    assert {answer for _, answer in result.samples} == {"[GITLAB_TOKEN]"}
+    turns = [turn for sample in result.samples for turn in sample.turns]
+    assert {turn.text for turn in turns if turn.who == "assistant"} == {"[GITLAB_TOKEN]"}
     assert set(result.labels) == {"[GITLAB_TOKEN]"}
 
 

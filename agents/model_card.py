@@ -1,0 +1,255 @@
+"""The README of what is handed over: metadata by the rules of model hubs, what was measured, how to run it.
+
+Nothing that a person wrote gets into the metadata, and the sentence of a task is shown as code: a card may be published,
+and must hold no live link or picture that its author did not know of.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from agents.continuing import Parent
+from agents.jobs import EvaluateResult, ExportFormat, TrainResult, Verdict
+from agents.recipe import Method, Recipe
+from configs.registry import ModelFacts
+from storage.models import Run
+
+DEQUANTISED = (
+    "\nThey are 4-bit weights that were turned back into 32-bit ones: on the original weights of the same model the "
+    "adapter works, but its figures were not measured there."
+)
+
+VERDICTS = {
+    Verdict.BETTER: "better than its base",
+    Verdict.WORSE: "worse than its base",
+    Verdict.CANNOT_TELL: "not shown to differ from its base",
+}
+
+HUB_LICENCES = {
+    "Apache-2.0": "apache-2.0",
+    "MIT": "mit",
+    "LicenseRef-gemma": "gemma",
+    "LicenseRef-llama3.1": "llama3.1",
+    "LicenseRef-llama3.2": "llama3.2",
+}
+"""Licences of the registry under the names that the Hub has for them; one that it has none for is `other`."""
+LICENCE_FILE = "LICENSE.md"
+
+LIBRARIES = {
+    None: "peft",
+    ExportFormat.MERGED: "transformers",
+    ExportFormat.GGUF: "gguf",
+    ExportFormat.GGUF_ADAPTER: "gguf",
+}
+WHAT = {
+    None: "A LoRA adapter",
+    ExportFormat.MERGED: "A model with its LoRA adapter merged in",
+    ExportFormat.GGUF: "A GGUF file with its LoRA adapter merged in",
+    ExportFormat.GGUF_ADAPTER: "A LoRA adapter as GGUF",
+}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What goes into a delivery, read from rows."""
+
+    run: Run
+    recipe: Recipe
+    trained: TrainResult
+    evaluated: EvaluateResult
+    adapter_job_id: str
+    data_sha256: dict[str, str]
+    rows: dict[str, int]
+    dequantised: bool
+    """The base weights came with a Python package, as 4-bit ones."""
+    facts: ModelFacts | None = None
+    """What the registry knows of the base."""
+    parent: Parent | None = None
+    """The adapter of an earlier run that the training started from."""
+
+    @property
+    def base(self) -> str:
+        """What the base is called: a model hub's id or the catalogue name."""
+        return self.base_hub_id or self.recipe.model
+
+    @property
+    def base_hub_id(self) -> str | None:
+        """Name of the base on a model hub, where it has one."""
+        return self.trained.base_hub_id or (self.facts.hub_id if self.facts else None)
+
+    @property
+    def scores(self) -> bool:
+        """It is a reward model: it scores answers and gives none."""
+        return self.recipe.method is Method.REWARD
+
+
+def model_card(parcel: Parcel, name: str, run_it: str, form: ExportFormat | None = None) -> str:
+    """Return the README of an adapter, or of a format that it was written in.
+
+    `run_it` is Markdown: how this is loaded. `name` is that of the tuned model.
+    """
+    facts = "\n".join(
+        f"{key}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in metadata(parcel, name, form).items()
+    )
+    return f"---\n{facts}\n---\n\n{_text(parcel, run_it, form)}"
+
+
+def metadata(parcel: Parcel, name: str, form: ExportFormat | None = None) -> dict[str, Any]:
+    """Return what the Hub reads of a card. What is not known is left out: no data set, as none is published."""
+    adapter = form in {None, ExportFormat.GGUF_ADAPTER}
+    found: dict[str, Any] = dict(_licence_fields(parcel))
+    if parcel.base_hub_id is not None:
+        found["base_model"] = parcel.base_hub_id
+        found["base_model_relation"] = "adapter" if adapter else "finetune"
+    task = "text-classification" if parcel.scores else "text-generation"
+    found["library_name"] = LIBRARIES[form]
+    found["pipeline_tag"] = task
+    found["tags"] = ["lora", parcel.recipe.method.value, "tunewright"]
+    # a test set that was opened more than once has helped to choose what it then judges
+    if parcel.evaluated.openings == 1:
+        found["model-index"] = [_results(parcel.evaluated, name, task)]
+    return found
+
+
+def licence_name(facts: ModelFacts | None) -> str | None:
+    """Return what the licence of a base is called; None where it is not known."""
+    return None if facts is None else facts.licence_name or facts.licence
+
+
+def licence_text(parcel: Parcel) -> str | None:
+    """Return the text of `LICENSE.md`, which the metadata refers to where the Hub has no name for a licence."""
+    if _licence_fields(parcel).get("license_link") != LICENCE_FILE:
+        return None
+    return (
+        f"The base, {parcel.base}, is under the {licence_name(parcel.facts)}. Its text lies beside the base, where "
+        "that is downloaded. Read it before you use this or pass it on.\n"
+    )
+
+
+def _licence_fields(parcel: Parcel) -> dict[str, str]:
+    """Return what the metadata says of the licence: that of the base, which what is made of it stays under."""
+    facts = parcel.facts
+    if facts is None or facts.licence is None:
+        return {"license": "unknown"}
+    if facts.licence in HUB_LICENCES:
+        return {"license": HUB_LICENCES[facts.licence]}
+    own_name = re.sub(r"[^a-z0-9.]+", "-", facts.licence.removeprefix("LicenseRef-").casefold())
+    return {"license": "other", "license_name": own_name, "license_link": LICENCE_FILE}
+
+
+def _results(result: EvaluateResult, name: str, task: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "results": [
+            {
+                "task": {"type": task},
+                "dataset": {
+                    "type": "private",
+                    "name": f"{result.items} sealed rows of a private data set",
+                    "split": "test",
+                },
+                "metrics": [
+                    {
+                        "type": comparison.metric.value,
+                        "name": comparison.metric.value.replace("_", " "),
+                        "value": round(comparison.tuned, 4),
+                        "verified": False,
+                    }
+                    for comparison in result.comparisons
+                ],
+            }
+        ],
+    }
+
+
+def _text(parcel: Parcel, run_it: str, form: ExportFormat | None) -> str:
+    trained, result, recipe = parcel.trained, parcel.evaluated, parcel.recipe
+    primary = result.primary
+    rows = "\n".join(
+        f"| {c.metric.value} | {c.base:.3f} | {c.tuned:.3f} | {c.gain:+.3f} [{c.low:+.3f}, {c.high:+.3f}] |"
+        for c in result.comparisons
+    )
+    exported = "" if form is None else "\nThese figures are those of the adapter with PEFT.\n"
+    return f"""# {"Adapter for" if form is None else "Tuned"} {parcel.base}
+
+{WHAT[form]}, tuned with Tunewright on {parcel.rows.get("train", 0):,} rows for this task:
+
+```text
+{_one_line(parcel.run.goal)}
+```
+
+## Is it better?
+
+By the rule it is **{VERDICTS[result.verdict]}**: {primary.metric.value} went from {primary.base:.3f} to \
+{primary.tuned:.3f}, a gain of {primary.gain:+.3f} (95 % interval {primary.low:+.3f} to {primary.high:+.3f}, p = \
+{result.adjusted_p_value:.2g}) on {result.items} test rows that were never trained on. The test set was opened \
+{result.openings} time{"s" if result.openings > 1 else ""}.
+
+| metric | base | tuned | gain [95 % interval] |
+|---|---|---|---|
+{rows}
+{exported}
+## How to run it
+
+{run_it.strip()}
+
+## How it was made
+
+Method {recipe.method.value}, LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha}, learning rate {recipe.learning_rate:g}, batch \
+{recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
+{trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
+{_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
+
+The rows it was trained and measured on are private and not part of this.
+
+## Licence
+
+{_about_licence(parcel)}
+
+## Limits
+
+Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
+safety; general abilities may have suffered.
+"""
+
+
+def _started_from(parcel: Parcel) -> str:
+    """Say where the adapter started, and how it compares with that; nothing where it is the first."""
+    parent, against = parcel.parent, parcel.evaluated.against_parent
+    if parent is None:
+        return ""
+    text = (
+        f"It was trained further from the adapter of run {parent.run}, try {parent.iteration} "
+        f"(SHA-256 `{parent.adapter_sha256}`), which it replaces: load one of the two.\n"
+    )
+    if against is not None:
+        text += (
+            f"Against that adapter, on the same test rows: {against.metric.value} {against.parent:.3f} to {against.tuned:.3f}, "
+            f"{against.gain:+.3f} (95 % interval {against.low:+.3f} to {against.high:+.3f}).\n"
+        )
+    return text
+
+
+def _about_licence(parcel: Parcel) -> str:
+    name = licence_name(parcel.facts)
+    if parcel.facts is None or name is None:
+        return (
+            f"The licence of the base, {parcel.base}, is not known here. Find it out before you use this or pass it on; "
+            "what it asks for holds for what is made of it too."
+        )
+    conditions = {
+        "yes": "",
+        "with_conditions": " It sets conditions to commercial use.",
+        "no": " It does not allow commercial use.",
+        None: " What it says about commercial use is not known here.",
+    }[parcel.facts.commercial_use]
+    return (
+        f"The base, {parcel.base}, is under the {name}, and what is made of it stays under its terms.{conditions} Whether "
+        "the rows that it was trained on allow passing it on, only their owner knows."
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500].replace("```", "'''") or " "

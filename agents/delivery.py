@@ -141,9 +141,9 @@ def _parent_facts(parent: Parent | None) -> dict[str, Any]:
     return {"continued_from": facts}
 
 
-def card(parcel: Parcel) -> str:
-    """Return the README of an adapter."""
-    code = snippet(parcel.base, ".", scores=parcel.scores)
+def card(parcel: Parcel, where: str = ".") -> str:
+    """Return the README of an adapter that lies in a folder, or in a repository of a hub."""
+    code = snippet(parcel.base, where, scores=parcel.scores)
     run_it = f"```python\nimport peft, transformers\n{code}\n```"
     return model_card.model_card(parcel, name_of(parcel.run, parcel.recipe), run_it)
 

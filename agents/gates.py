@@ -8,7 +8,7 @@ from sqlmodel import Session
 from agents.jobs import IntakeResult
 from agents.services import Services
 from agents.work import number
-from configs.schema import GateKind
+from configs.schema import STANDING, GateKind
 from storage import approvals, events
 from storage.approvals import Answer
 from storage.models import Approval, Decision, EvaluationReport, Run
@@ -49,7 +49,8 @@ def ask(
         {**shown, "approval_id": approval.id},
         now,
     )
-    if gate in {*services.settings.approvals.policy, *run.policy} and approval.id is not None:
+    permitted = {*services.settings.approvals.policy, *run.policy} & STANDING
+    if gate in permitted and approval.id is not None:
         answer = Answer(Decision.APPROVE, POLICY, "standing permission")
         if approvals.decide(session, approval.id, approval.shown_sha256, answer, now):
             approval.decision = Decision.APPROVE

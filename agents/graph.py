@@ -5,6 +5,7 @@
                    ↑  ↑____ revise __|      | failed              | ❌ / reply
                    └────────────────── DEBUGGING ←────────────────┘
                                                           DELIVERED ⇄ EXPORTING
+                                                          DELIVERED ⇄ PUBLISHING
 
 `START` and every node leave through one router that reads `Run.phase`, so that driving a run is start, resume, crash
 recovery and scheduler tick in one. Checkpoints are disposable: rows are the truth.
@@ -19,7 +20,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import debugger, evaluator, exporter, intake, orchestrator, trainer, work
+from agents import debugger, evaluator, exporter, intake, orchestrator, publisher, trainer, work
 from agents.services import Services
 from agents.state import RunState
 from storage import runs
@@ -39,6 +40,7 @@ NODES: dict[Phase, tuple[str, Any]] = {
     Phase.DEBUGGING: ("debugger", debugger.debug),
     Phase.DELIVERING: ("orchestrator_deliver", orchestrator.deliver),
     Phase.EXPORTING: ("exporter", exporter.export),
+    Phase.PUBLISHING: ("publisher", publisher.publish),
 }
 
 RECURSION_LIMIT = 60

@@ -112,14 +112,14 @@ def finetune(  # noqa: PLR0913  # one argument per option
     from agents.feedback import from_pair
     from agents.services import UserError
     from bot.session import Job
-    from configs.schema import GateKind
+    from configs.schema import STANDING
 
     try:
         wishes = [from_pair(pair) for pair in set_ or []]
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error
-    policy = tuple(GateKind) if yes else ()
+    policy = tuple(STANDING) if yes else ()
     _finish(
         Job(
             data=data,
@@ -162,6 +162,32 @@ def export(
         typer.echo(f"There is no format “{to}”. There are: {', '.join(ExportFormat)}.", err=True)
         raise typer.Exit(EXIT_USAGE)
     _finish(Job(run_id=run_id, export=ExportFormat(to), serve=_serves(serve)), data_dir)
+
+
+@app.command()
+def publish(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    repo: Annotated[str, typer.Option(help="Where to, as owner/name.")],
+    what: Annotated[
+        str,
+        typer.Option(help="adapter, or a format it was written in: merged, gguf, gguf_adapter."),
+    ] = "adapter",
+    public: Annotated[
+        bool, typer.Option("--public", help="Let anybody see it; private without.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Push the adapter of a delivered run to the Hub, after a question that shows what will be seen by whom."""
+    from agents.jobs import ExportFormat
+    from bot.commands import ADAPTER
+    from bot.publish_wishes import Publish
+    from bot.session import Job
+
+    if what not in {ADAPTER, *ExportFormat}:
+        known = ", ".join([ADAPTER, *ExportFormat])
+        typer.echo(f"There is no “{what}” to publish. There are: {known}.", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    _finish(Job(run_id=run_id, publish=Publish(repo, what, public=public)), data_dir)
 
 
 @app.command()

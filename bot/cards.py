@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agents.jobs import ExportFormat, Parity
-from bot import data_cards, question_cards, reports, status_cards
+from bot import data_cards, publish_cards, question_cards, reports, status_cards
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import clip, inline, plain, size
@@ -23,6 +23,7 @@ PHASES = {
     Phase.DEBUGGING: "looking for what to improve",
     Phase.DELIVERING: "packing the adapter",
     Phase.EXPORTING: "writing the adapter in another format",
+    Phase.PUBLISHING: "publishing it on the Hub",
     Phase.DELIVERED: "done: the adapter is ready",
     Phase.CANCELLED: "cancelled",
     Phase.FAILED: "failed",
@@ -184,6 +185,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "debug": _debug,
     "delivered": _delivered,
     "exported": _exported,
+    "published": publish_cards.published,
     "ended": _ended,
     "notice": _notice,
     GateKind.READING.value: question_cards.reading,
@@ -191,6 +193,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     GateKind.CHANGE.value: question_cards.change,
     GateKind.CHECKPOINT.value: question_cards.checkpoint,
     GateKind.REPORT.value: question_cards.report,
+    GateKind.PUBLISH.value: publish_cards.question,
 }
 
 TITLE_LIMIT = 90

@@ -15,8 +15,9 @@ from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import export_wishes, further_wishes, reviving, rights
+from bot import export_wishes, further_wishes, publish_wishes, reviving, rights
 from bot.downloads import Links
+from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.text import plain
 from configs.schema import GateKind
@@ -28,6 +29,12 @@ from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
 METHODS = methods.NAMES
 ADAPTER = "adapter"
 NAME_CHARS = 60
+YES_OR_NO = {
+    GateKind.CHECKPOINT.value: "Here I only understand ✅ (go on) or ❌ (stop here).",
+    GateKind.PUBLISH.value: "Here I only understand ✅ (push it) or ❌ (don't). For another repository or visibility: ❌, "
+    "and `/finetune publish` again.",
+}
+"""Gates that take no words, and what is said to somebody who tries."""
 
 
 class Effect(StrEnum):
@@ -189,6 +196,12 @@ class Commands:
         self.services.wake(run_id)
         return text
 
+    async def publish(self, run_id: int, person: Person, wish: Publish) -> str:
+        """Have a delivered adapter pushed to the Hub, once a person has said yes to what is shown. Raises: UserError."""
+        text = await self.services.db.write(_publish, self.services, run_id, person, wish)
+        self.services.wake(run_id)
+        return text
+
     async def download(
         self, run_id: int, person: Person, guild: str | None, what: str = ADAPTER
     ) -> str:
@@ -317,8 +330,8 @@ def _checked(
     if approval.decision is not Decision.OPEN:
         return None
     if answer.decision is Decision.REVISE:
-        if approval.gate == GateKind.CHECKPOINT:
-            raise UserError("Here I only understand ✅ (go on) or ❌ (stop here).")
+        if approval.gate in YES_OR_NO:
+            raise UserError(YES_OR_NO[approval.gate])
         return further_wishes.read(session, run, approval, person, answer.comment or "")
     asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}
     if asks_for_time and answer.decision is Decision.APPROVE:
@@ -369,20 +382,38 @@ def _export(
     return export_wishes.note(session, _mine(session, services, run_id, person), wanted)
 
 
+def _publish(
+    session: Session, services: Services, run_id: int, person: Person, wish: Publish
+) -> str:
+    return publish_wishes.note(session, services, _mine(session, services, run_id, person), wish)
+
+
 def _cancel(session: Session, services: Services, run_id: int, person: Person) -> str:
     run = _mine(session, services, run_id, person)
     if run.phase in FINAL:
         raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
-    if run.phase is Phase.EXPORTING:  # what was delivered before stays delivered
-        runs.move(session, run, Phase.DELIVERED, exports=[], ended_at=services.clock.now())
-        return f"Run #{run_id} is not written in another format after all; its adapter stays."
+    after_delivery = _back_to_rest(session, services, run)
+    if after_delivery is not None:
+        return after_delivery
     work.cancel(session, services, run, by=person.name)
     return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
 
 
+def _back_to_rest(session: Session, services: Services, run: Run) -> str | None:
+    """End what a delivered run was asked for later, and say so: what was delivered before stays delivered."""
+    if run.phase is Phase.EXPORTING:
+        runs.move(session, run, Phase.DELIVERED, exports=[], ended_at=services.clock.now())
+        return f"Run #{run.id} is not written in another format after all; its adapter stays."
+    if run.phase is Phase.PUBLISHING:
+        return publish_wishes.take_back(session, services, run)
+    return None
+
+
 def _leave(session: Session, services: Services, guilds: Container[str]) -> None:
     for run in runs.open_runs(session):
-        if run.guild is not None and run.guild in guilds:
+        if run.guild is None or run.guild not in guilds:
+            continue
+        if _back_to_rest(session, services, run) is None:
             work.cancel(session, services, run, by="the server, which removed the bot")
 
 

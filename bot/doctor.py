@@ -16,6 +16,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from agents import hub
 from configs.schema import Settings
 from storage.database import AlreadyOpen, Database, FolderLock, sqlite_url
 
@@ -80,7 +81,7 @@ async def examine(settings: Settings) -> list[Check]:
         _charts,
     ]
     checks = [await asyncio.to_thread(look, settings) for look in local]
-    return [*checks, *await _discord(settings)]
+    return [*checks, *await _discord(settings), *await _hub(settings)]
 
 
 def show(checks: list[Check]) -> None:
@@ -232,6 +233,21 @@ def _charts(_settings: Settings) -> Check:
         "matplotlib" if there else "matplotlib is missing",
         "pip install matplotlib",
     )
+
+
+async def _hub(settings: Settings) -> list[Check]:
+    """Look whose token it is, where there is one: publishing is optional."""
+    if settings.hub.token is None:
+        return []
+    try:
+        seen = await hub.look(settings.hub, None)
+    except hub.HubError as error:
+        return [Check("Hub token", False, str(error), hub.explain(error, "it"))]
+    found = f"logged in as {seen.account}"
+    if not seen.may_write:
+        fix = "Make a token that may write, and set HF_TOKEN anew."
+        return [Check("Hub token", False, f"{found}, for reading only", fix)]
+    return [Check("Hub token", True, found)]
 
 
 async def _discord(settings: Settings) -> list[Check]:

@@ -14,6 +14,10 @@ def note(session: Session, run: Run, wanted: ExportFormat) -> str:
     Raises: UserError: there is no adapter yet, or the format is there or on its way.
     """
     assert run.id is not None
+    if run.phase is Phase.PUBLISHING:
+        raise UserError(
+            f"Run #{run.id} is being published. Answer that question first, or `/finetune cancel` takes it back."
+        )
     if run.phase not in {Phase.DELIVERED, Phase.EXPORTING}:
         raise UserError(
             f"Run #{run.id} has no adapter to write in another format; it is {run.phase.value}."

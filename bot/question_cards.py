@@ -33,7 +33,7 @@ def reading(scene: Scene) -> Card:
     body = f"The columns are: {columns}. They can be read in more than one way:\n" + "\n".join(
         lines
     )
-    return _ask(
+    return ask(
         scene,
         Card(
             title="How should I read your file?",
@@ -69,7 +69,7 @@ def plan(scene: Scene) -> Card:
     title = "The plan" if shown["iteration"] == 1 else f"Plan for try {shown['iteration']}"
     if shown["revision"]:
         title += f", version {shown['revision'] + 1}"
-    return _ask(
+    return ask(
         scene,
         Card(title=title, body="\n".join(lines) + f"\n\nWhy these settings:\n{origins}"),
         yes="carry it out",
@@ -178,7 +178,7 @@ def change(scene: Scene) -> Card:
     """Ask what should be different about a refused plan."""
     by = plain(scene.event.payload["by"] or "somebody", 60)
     body = f"{by} said no to the plan. What should be different? Reply to this message, for example “2 epochs” or “use 300 rows”."
-    return _ask(
+    return ask(
         scene,
         Card(title="What should be different?", body=body),
         yes="the plan was fine after all",
@@ -193,7 +193,7 @@ def checkpoint(scene: Scene) -> Card:
     lines = [f"{share} of the training is done. Go on?", progress(scene)]
     hold = shown["mode"] == CheckpointMode.HOLD
     lines.append("Training is paused and waits for your answer." if hold else DEFAULT_AFTER_SILENCE)
-    return _ask(
+    return ask(
         scene,
         Card(title=f"{share} done, continue?", body="\n".join(lines)),
         yes="go on",
@@ -203,7 +203,7 @@ def checkpoint(scene: Scene) -> Card:
 
 def report(scene: Scene) -> Card:
     """Show a verdict and ask whether it is good enough."""
-    return _ask(
+    return ask(
         scene,
         reports.report_card(scene.event.payload, scene.job.payload if scene.job else None),
         yes="hand it over",
@@ -212,7 +212,7 @@ def report(scene: Scene) -> Card:
     )
 
 
-def _ask(scene: Scene, card: Card, *, yes: str, no: str, hint: str = "") -> Card:
+def ask(scene: Scene, card: Card, *, yes: str, no: str, hint: str = "") -> Card:
     """Turn a card into a question, or, once answered, into the record of who decided and when."""
     approval = scene.approval
     assert approval is not None

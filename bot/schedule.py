@@ -25,6 +25,7 @@ QUESTIONS = {
     GateKind.CHANGE: "what should be different",
     GateKind.CHECKPOINT: "whether training goes on",
     GateKind.REPORT: "the result",
+    GateKind.PUBLISH: "publishing",
 }
 
 

@@ -15,11 +15,12 @@ from agents.recipe import RecipeChange
 from agents.services import UserError
 from bot.app import App, open_app, run_app
 from bot.commands import ADAPTER, METHODS, Start
+from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from configs.schema import GateKind, Settings
-from storage import datasets, events, runs
-from storage.models import FINAL, Phase
+from storage import datasets, events, publications, runs
+from storage.models import FINAL, Phase, PublicationOutcome
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Job:
     run_id: int | None = None
     export: ExportFormat | None = None
     """The format that a delivered run is to be written in."""
+    publish: Publish | None = None
+    """Where a delivered run is to be pushed to."""
     serve: bool = False
     """Keep the download link alive until Ctrl+C."""
 
@@ -65,7 +68,9 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await asking
         phase = ending.result()
-        if phase is Phase.DELIVERED and job.export is None:
+        if job.publish is not None and not await _published(app, run_id):
+            return Phase.FAILED
+        if phase is Phase.DELIVERED and job.export is None and job.publish is None:
             await _show_how_to_load(app, run_id, surface)
         if phase is Phase.DELIVERED and job.serve:
             surface.console.print("The link works until you press Ctrl+C.")
@@ -75,21 +80,7 @@ async def run(
 
 async def _begin(app: App, job: Job, person: Person) -> int:
     if job.run_id is not None:
-        run = await app.services.db.read(runs.get, job.run_id)
-        if not run.home.startswith(f"{NAME}:"):
-            raise UserError(
-                f"Run #{run.id} lives in {run.home.partition(':')[0]}; `tunewright run` goes on with it there."
-            )
-        if job.export is not None:
-            await app.commands.export(job.run_id, person, job.export)
-            return job.run_id
-        if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
-            raise UserError(
-                f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
-            )
-        await app.services.db.write(events.show_again, job.run_id)
-        if run.paused or run.phase is Phase.FAILED:
-            await app.commands.resume(job.run_id, person)
+        await _go_on(app, job, job.run_id, person)
         return job.run_id
     if job.data is None or not job.data.is_file():
         raise UserError(f"There is no file {job.data}.")
@@ -117,6 +108,34 @@ async def _begin(app: App, job: Job, person: Person) -> int:
         )
     )
     return work.number(run)
+
+
+async def _go_on(app: App, job: Job, run_id: int, person: Person) -> None:
+    """Do with a run that is there what was asked for. Raises: UserError."""
+    run = await app.services.db.read(runs.get, run_id)
+    if not run.home.startswith(f"{NAME}:"):
+        raise UserError(
+            f"Run #{run.id} lives in {run.home.partition(':')[0]}; `tunewright run` goes on with it there."
+        )
+    if job.export is not None:
+        await app.commands.export(run_id, person, job.export)
+        return
+    if job.publish is not None and run.phase is not Phase.PUBLISHING:
+        await app.commands.publish(run_id, person, job.publish)
+        return
+    if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
+        raise UserError(
+            f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
+        )
+    await app.services.db.write(events.show_again, run_id)
+    if run.paused or run.phase is Phase.FAILED:
+        await app.commands.resume(run_id, person)
+
+
+async def _published(app: App, run_id: int) -> bool:
+    """Tell whether the last wish to publish a run was carried out."""
+    wishes = await app.services.db.read(publications.of_run, run_id)
+    return wishes[-1].outcome is PublicationOutcome.PUBLISHED
 
 
 async def _show_how_to_load(app: App, run_id: int, surface: TerminalSurface) -> None:

@@ -20,6 +20,8 @@ SHORT_NAMES: dict[str, shape.Place] = {
     "DISCORD_API_BASE": ("discord", "api_base"),
     "DISCORD_GATEWAY_URL": ("discord", "gateway_url"),
     "TUNEWRIGHT_DATA_DIR": ("data_dir",),
+    "HF_TOKEN": ("hub", "token"),
+    "HF_ENDPOINT": ("hub", "endpoint"),
 }
 FILE_SUFFIX = "_FILE"
 

@@ -69,6 +69,12 @@ class GateKind(StrEnum):
     """Half of the training is done: go on?"""
     REPORT = "report"
     """Is the tuned model good enough to hand over?"""
+    PUBLISH = "publish"
+    """May this be pushed to the Hub? Only a person can say so."""
+
+
+STANDING = frozenset(GateKind) - {GateKind.PUBLISH}
+"""Gates that a standing permission may answer."""
 
 
 class _Section(BaseModel):
@@ -255,7 +261,14 @@ class ApprovalSettings(_Section):
     expire_after_h: float = Field(default=7 * 24.0, gt=0)
     """A plan or report that nobody answers ends the run, and `resume` asks again; half-time goes on without an answer."""
     policy: tuple[GateKind, ...] = ()
-    """Gates that a standing permission answers with ✅. They are labelled as answered by policy."""
+    """Gates that a standing permission answers with ✅. They are labelled as answered by policy. Not `publish`."""
+
+    @field_validator("policy")
+    @classmethod
+    def _leaves_publishing_to_people(cls, gates: tuple[GateKind, ...]) -> tuple[GateKind, ...]:
+        if GateKind.PUBLISH in gates:
+            raise ValueError("gates without publish: what leaves for the Hub needs a person")
+        return gates
 
 
 class LimitSettings(_Section):
@@ -346,6 +359,27 @@ class LLMSettings(_Section):
         return _http_root(url)
 
 
+class HubSettings(_Section):
+    """Publishing to a model hub. Without a token nothing is ever sent there."""
+
+    token: SecretStr | None = None
+    """Token of the account that publishes, with the right to write. Workers never get it. None: no publishing."""
+    endpoint: str | None = None
+    """Root of the hub: https, or http on a loopback address. None: that of `huggingface_hub`."""
+    timeout_s: float = Field(default=3600.0, gt=0)
+    """How long pushing may take; after that it is ended, and can be asked for again."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _safe_for_a_token(cls, url: str | None) -> str | None:
+        parts = _split(url or "")
+        if url is None or (parts.scheme == "https" and parts.hostname):
+            return _http_root(url)
+        if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+            return _http_root(url)
+        raise ValueError("https://… or a loopback address such as http://127.0.0.1:80")
+
+
 class Settings(_Section):
     """All settings of one Tunewright."""
 
@@ -366,6 +400,7 @@ class Settings(_Section):
     downloads: DownloadSettings = DownloadSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     llm: LLMSettings = LLMSettings()
+    hub: HubSettings = HubSettings()
 
     def guild(self, guild_id: str | None) -> GuildSettings:
         """Return a server's own settings, or the defaults for an unknown one."""

@@ -42,6 +42,10 @@ def _add_parents(connection: Connection) -> None:
     _add_column(connection, "parent", "JSON")
 
 
+def _add_publications(connection: Connection) -> None:
+    SQLModel.metadata.tables["publication"].create(connection, checkfirst=True)
+
+
 def _add_list(connection: Connection, column: str) -> None:
     """Add a column with an empty list to all runs."""
     _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
@@ -59,6 +63,7 @@ MIGRATIONS: dict[str, Migrate] = {
     "0003_reservations": _add_reservations,
     "0004_repairs": _add_repairs,
     "0005_parents": _add_parents,
+    "0006_publications": _add_publications,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

@@ -57,6 +57,8 @@ class Phase(StrEnum):
     """The adapter is packed for download."""
     EXPORTING = "exporting"
     """A delivered adapter is written in another format."""
+    PUBLISHING = "publishing"
+    """A delivered model is to be pushed to a hub: a person is asked, and then it is pushed."""
     DELIVERED = "delivered"
     """The link is out. The end."""
     CANCELLED = "cancelled"
@@ -79,7 +81,8 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING},
     Phase.DELIVERING: _ENDS | {Phase.DELIVERED},
     Phase.EXPORTING: frozenset({Phase.DELIVERED, Phase.FAILED}),
-    Phase.DELIVERED: frozenset({Phase.EXPORTING}),
+    Phase.PUBLISHING: frozenset({Phase.DELIVERED, Phase.FAILED}),
+    Phase.DELIVERED: frozenset({Phase.EXPORTING, Phase.PUBLISHING}),
     Phase.CANCELLED: frozenset(),
     Phase.FAILED: _OPEN,
 }
@@ -99,6 +102,21 @@ class Decision(StrEnum):
     """❌"""
     EXPIRED = "expired"
     """The question is void: nobody answered in time, or the run moved on without needing an answer."""
+
+
+class PublicationOutcome(StrEnum):
+    """How a wish to publish stands. All but OPEN are final."""
+
+    OPEN = "open"
+    """Still to be asked about, or to be pushed."""
+    PUBLISHED = "published"
+    """The repository holds the files."""
+    REFUSED = "refused"
+    """A person said no, or took the wish back."""
+    EXPIRED = "expired"
+    """Nobody answered in time."""
+    FAILED = "failed"
+    """The hub, or a check of ours, was against it; people were told why."""
 
 
 class JobState(StrEnum):
@@ -309,6 +327,30 @@ class Artifact(SQLModel, table=True):
     sha256: str
     size_bytes: int
     created_at: datetime = _time(nullable=False)
+
+
+class Publication(SQLModel, table=True):
+    """One wish to push a delivered model to a repository of a hub."""
+
+    __table_args__ = (UniqueConstraint("run_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    number: int
+    """Of the wish within the run, and of its question."""
+    what: str
+    """Kind of the artifact."""
+    repo: str
+    """`owner/name` on the hub."""
+    private: bool
+    shown: Json = _json()
+    """The facts that the question showed; empty until it was asked."""
+    outcome: PublicationOutcome = Field(default=PublicationOutcome.OPEN, index=True)
+    commit_sha: str | None = None
+    """Of the hub's repository, once it holds the files."""
+    created_at: datetime = _time(nullable=False)
+    closed_at: datetime | None = _time()
 
 
 class EvaluationReport(SQLModel, table=True):

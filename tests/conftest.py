@@ -5,7 +5,7 @@ import os
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-for name in [n for n in os.environ if n.startswith(("TUNEWRIGHT_", "DISCORD_"))]:
+for name in [n for n in os.environ if n.startswith(("TUNEWRIGHT_", "DISCORD_", "HF_"))]:
     del os.environ[name]
 os.environ.update(
     HF_HUB_OFFLINE="1",

@@ -1,6 +1,8 @@
 """What an exporting job would leave behind, without a model."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 from agents.jobs import ExportResult, ExportSpec, FileRef, Parity
@@ -8,7 +10,7 @@ from agents.jobs import ExportResult, ExportSpec, FileRef, Parity
 
 def a_written_export(folder: Path, spec: ExportSpec, cause: str | None) -> ExportResult:
     """Write a file in the job folder; with a cause, the check has failed and nothing is handed over."""
-    content = b"weights as " + spec.format.encode()
+    content = _zip(spec)
     path = folder / "artifacts" / f"{spec.name}-{spec.format}.zip"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
@@ -22,3 +24,13 @@ def a_written_export(folder: Path, spec: ExportSpec, cause: str | None) -> Expor
     return ExportResult(
         format=spec.format, files=() if cause else (ref,), parity=parity, versions={}
     )
+
+
+def _zip(spec: ExportSpec) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        files = {"README.md": f"# {spec.name}\n\nLoad it.\n", "weights.gguf": spec.format.value}
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(f"{spec.name}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, text)
+    return content.getvalue()

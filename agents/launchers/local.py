@@ -30,7 +30,7 @@ PASSED_ON = (
 PASSED_ON_EXACTLY = frozenset(
     {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "DO_NOT_TRACK"}
 )
-SECRET = frozenset({"HF_TOKEN", "HF_TOKEN_PATH"})
+SECRET = frozenset({"HF_TOKEN", "HF_TOKEN_FILE", "HF_TOKEN_PATH"})
 
 ALLOCATOR = {
     # glibc gives large tensors back to the system after every step and faults them in again; keeping them saves 13-19 %

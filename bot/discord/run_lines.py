@@ -29,7 +29,8 @@ Answer with ✅ or ❌ below the message, with its buttons, or by a reply in wor
 for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
 **Runs**: `/finetune status`, `list`, `pause`, `resume`, `cancel`.
 **Result**: base and tuned model answer the same rows that neither has seen; you get the verdict with its uncertainty, \
-and the adapter as a link. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model.
+and the adapter as a link. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model, \
+`/finetune publish` pushes it to the Hub, privately unless you say otherwise.
 Files are used for your run only, never messages of this server."""
 
 

@@ -16,11 +16,13 @@ from bot.discord.host import Host
 from bot.discord.interactions import AnyInteraction
 from bot.discord.people import person_of
 from bot.discord.wishes import Asked, as_wish
+from bot.publish_wishes import REPO_CHARS, Publish
 from bot.surface import Person
 from bot.text import plain, size
 
 MENU_NAME = "Fine-tune on this file"
 TASK_CHARS = 1000
+PRIVATE, PUBLIC = "private", "public"
 CHOICES = 25
 CHOICE_CHARS = 100
 GUILDS_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
@@ -129,6 +131,30 @@ class Finetune(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
+        run="Number of the run",
+        repo="Where to, as owner/name",
+        what="The adapter, or a format it was written in",
+        visibility="Who can see it; without it, only who has access to the repository",
+    )
+    @app_commands.choices(
+        what=[app_commands.Choice(name=f, value=f) for f in (ADAPTER, *ExportFormat)],
+        visibility=[app_commands.Choice(name=v, value=v) for v in (PRIVATE, PUBLIC)],
+    )
+    async def publish(
+        self,
+        interaction: AnyInteraction,
+        run: RunNumber,
+        repo: app_commands.Range[str, 3, REPO_CHARS],
+        what: str = ADAPTER,
+        visibility: str = PRIVATE,
+    ) -> None:
+        """Push a delivered adapter to the Hub, after a question; private unless you say public."""
+        wish = Publish(repo.strip(), what, public=visibility == PUBLIC)
+        commands = self.host.app.commands
+        await interactions.answer(interaction, commands.publish(run, _person(interaction), wish))
+
+    @app_commands.command()
+    @app_commands.describe(
         run="Number of the run", what="The adapter, or a format it was written in"
     )
     @app_commands.choices(
@@ -157,6 +183,7 @@ class Finetune(app_commands.Group):
     @pause.autocomplete("run")
     @resume.autocomplete("run")
     @export.autocomplete("run")
+    @publish.autocomplete("run")
     @download.autocomplete("run")
     async def _runs(
         self,

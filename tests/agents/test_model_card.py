@@ -34,9 +34,7 @@ def a_run(goal):
 def a_parcel(**facts):
     return Parcel(
         **{
-            "run": Run(
-                id=7, goal="Sort tickets", model="smollm2-135m-instruct", owner="a", home="b"
-            ),
+            "run": a_run("Sort tickets"),
             "recipe": Recipe(model="smollm2-135m-instruct"),
             "trained": a_training(),
             "evaluated": an_evaluation(Verdict.BETTER),

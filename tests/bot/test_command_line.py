@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot import doctor
 from bot.__main__ import EXIT_BUSY, EXIT_CONFIG, EXIT_USAGE, app
+from configs.schema import HubSettings, Settings
 from storage.database import FolderLock
+from tests.wire.hub import Account, FakeHub
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +57,9 @@ def test_a_damaged_key_is_explained_without_a_traceback_and_ends_with_78(tunewri
 
 
 def test_the_configuration_shows_origins_and_masks_secrets(tunewright):
-    said = tunewright("config", "show", "--json", DISCORD_TOKEN="canary-token-123")
+    said = tunewright(
+        "config", "show", "--json", DISCORD_TOKEN="canary-token-123", HF_TOKEN="hf_canary"
+    )
 
     rows = {row["path"]: row for row in json.loads(said.output)}
     assert "canary" not in said.output
@@ -113,6 +118,22 @@ def test_the_doctor_names_a_fix_for_each_failure(tunewright):
     assert not checks["launcher"]["ok"]
     assert all(check["fix"] for check in checks.values() if not check["ok"])
     assert checks["database"]["ok"]
+
+
+async def test_the_doctor_looks_whose_token_for_the_hub_it_is():
+    async with FakeHub() as hub:
+        hub.accounts["hf_reads"] = Account("ben", role="read")
+        found = {}
+        for token in ("hf_anna", "hf_reads", "hf_wrong"):
+            settings = Settings(hub=HubSettings(token=token, endpoint=hub.endpoint))
+            (found[token],) = await doctor._hub(settings)
+
+    assert (found["hf_anna"].ok, found["hf_anna"].found) == (True, "logged in as anna")
+    assert not found["hf_reads"].ok
+    assert "may write" in found["hf_reads"].fix
+    assert not found["hf_wrong"].ok
+    assert "HF_TOKEN" in found["hf_wrong"].fix
+    assert await doctor._hub(Settings()) == []
 
 
 def test_the_program_starts_as_a_module_too():

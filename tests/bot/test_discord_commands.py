@@ -140,6 +140,16 @@ async def test_export_writes_another_format_and_download_offers_it(scene: Scene)
     assert "The gguf of run" in await asked(scene, "download", run=run_id, what="gguf")
 
 
+async def test_publish_says_how_it_is_set_up_where_it_is_not(scene: Scene) -> None:
+    run_id = await scene.run()
+    await scene.on()
+    await delivered(scene, run_id)
+
+    text = await asked(scene, "publish", run=run_id, repo="ada/codes", visibility="public")
+
+    assert "HF_TOKEN" in text
+
+
 async def test_download_gives_a_link_once_there_is_an_adapter(scene: Scene) -> None:
     run_id = await scene.run()
     await scene.on()

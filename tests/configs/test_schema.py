@@ -8,9 +8,13 @@ from pydantic import SecretStr, ValidationError
 from configs.errors import ConfigError
 from configs.load import load
 from configs.schema import (
+    STANDING,
+    ApprovalSettings,
     DatabaseSettings,
     DiscordSettings,
     DownloadSettings,
+    GateKind,
+    HubSettings,
     IntakeSettings,
     LLMSettings,
     ModelSettings,
@@ -66,6 +70,21 @@ def test_links_need_a_web_address_and_lose_the_last_slash():
     for url in ["x.example", "ftp://x.example", "https://", ""]:
         with pytest.raises(ValidationError):
             DownloadSettings(public_url=url)
+
+
+def test_the_token_for_the_hub_goes_over_https_or_stays_on_this_machine():
+    assert HubSettings(endpoint="https://hub.example/").endpoint == "https://hub.example"
+    assert HubSettings(endpoint="http://127.0.0.1:99/").endpoint == "http://127.0.0.1:99"
+    for url in ["http://hub.example", "hub.example", "https://", ""]:
+        with pytest.raises(ValidationError):
+            HubSettings(endpoint=url)
+
+
+def test_no_standing_permission_for_publishing_can_be_given():
+    assert GateKind.PUBLISH not in STANDING
+    assert ApprovalSettings(policy=tuple(STANDING)).policy
+    with pytest.raises(ValidationError, match="needs a person"):
+        ApprovalSettings(policy=("plan", "publish"))
 
 
 def test_only_sqlite_is_accepted_as_database():

@@ -160,7 +160,13 @@ def test_stopping_ends_the_whole_process_group(local, tmp_path):
 
 
 def test_a_worker_knows_no_secret_of_ours(local, tmp_path, monkeypatch):
-    for name in ("DISCORD_TOKEN", "TUNEWRIGHT__LLM__API_KEY", "HF_TOKEN", "SOME_SECRET"):
+    for name in (
+        "DISCORD_TOKEN",
+        "TUNEWRIGHT__LLM__API_KEY",
+        "HF_TOKEN",
+        "HF_TOKEN_FILE",
+        "SOME_SECRET",
+    ):
         monkeypatch.setenv(name, "canary-1234")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     folder = a_job(tmp_path / "j-ends", "j-ends")

@@ -5,12 +5,14 @@ from rich.console import Console
 
 from agents.feedback import from_pair
 from agents.services import UserError
+from bot.publish_wishes import Publish
 from bot.session import Job, run
 from bot.terminal import TerminalSurface
-from configs.schema import DownloadSettings, ScheduleSettings
+from configs.schema import DownloadSettings, HubSettings, ScheduleSettings
 from storage.models import Phase
 from tests.fakes import StubLauncher
 from tests.house import EVERY_GATE, open_house, settings_for
+from tests.wire.hub import FakeHub
 
 QUICK = {
     "downloads": DownloadSettings(port=0),
@@ -43,11 +45,10 @@ def data(tmp_path):
     return path
 
 
-async def session(tmp_path, job, keyboard, script=None):
+async def session(tmp_path, job, keyboard, script=None, **sections):
     launcher = StubLauncher(script or {})
-    return await run(
-        settings_for(tmp_path, **QUICK), job, TerminalSurface(keyboard), launcher=launcher
-    )
+    settings = settings_for(tmp_path, **QUICK, **sections)
+    return await run(settings, job, TerminalSurface(keyboard), launcher=launcher)
 
 
 async def test_the_whole_path_with_answers_from_the_keyboard(tmp_path, data):
@@ -97,3 +98,19 @@ async def test_a_run_from_elsewhere_is_left_there(tmp_path):
 async def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(UserError, match="There is no file"):
         await session(tmp_path, Job(data=tmp_path / "nowhere.csv", task="x"), Keyboard())
+
+
+async def test_a_delivered_run_is_published_after_a_yes_and_a_no_is_no_success(tmp_path, data):
+    await session(tmp_path, Job(data=data, task="Sort", policy=EVERY_GATE), Keyboard())
+    job = Job(run_id=1, publish=Publish("anna/codes"))
+    async with FakeHub() as hub:
+        known = HubSettings(token="hf_anna", endpoint=hub.endpoint)
+
+        refused = await session(tmp_path, job, Keyboard("n"), hub=known)
+        published = await session(tmp_path, job, keyboard := Keyboard("y"), hub=known)
+
+        assert refused is Phase.FAILED
+        assert published is Phase.DELIVERED
+        assert "Publish privately?" in keyboard.text
+        assert f"{hub.endpoint}/anna/codes" in keyboard.text.replace("\n", "")
+        assert hub.writes == 1

@@ -48,7 +48,7 @@ def test_only_drawn_transitions_are_possible(db):
         db.write_now(runs.move, run, Phase.DELIVERED)
     assert set(TRANSITIONS) == set(Phase)
     assert TRANSITIONS[Phase.CANCELLED] == frozenset()
-    assert TRANSITIONS[Phase.DELIVERED] == {Phase.EXPORTING}
+    assert TRANSITIONS[Phase.DELIVERED] == {Phase.EXPORTING, Phase.PUBLISHING}
 
 
 def test_a_gate_is_decided_once_and_only_for_what_was_shown(db):

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class BaseFolder:
     hub_id: str | None
     public_name: str
     """What an adapter says it belongs to: never a path of this machine."""
+    revision: str | None = None
+    """Commit of the hub that the weights came from; None where they came from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,17 @@ def resolve(ref: ModelRef, reporter: Reporter) -> BaseFolder:
     Raises: WorkerError: it is missing, cannot be reached, or could run code when loaded. Stopped: the bot asked for it.
     """
     kind, _, where = ref.source.partition(":")
+    revision = None
     if kind == "package":
         path, hub_id = _from_package(ref, where, reporter), HUB_IDS.get(where)
     elif kind == "hub":
         path, hub_id = _from_hub(ref, where, reporter), where
+        revision = _commit_of(path)
     else:
         path, hub_id = Path(where).expanduser().resolve(), None
     _check(ref, path)
     own_name = path.name if kind == "folder" else ref.name
-    return BaseFolder(ref.name, path, weights_sha256(path), hub_id, hub_id or own_name)
+    return BaseFolder(ref.name, path, weights_sha256(path), hub_id, hub_id or own_name, revision)
 
 
 def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> LoadedBase:
@@ -213,6 +218,11 @@ def _from_hub(ref: ModelRef, hub_id: str, reporter: Reporter) -> Path:
     raise _missing(
         f"The model '{ref.name}' ({hub_id}) {reason}. Choose another model or try again later."
     )
+
+
+def _commit_of(snapshot: Path) -> str | None:
+    """Return the commit that a folder of the hub's cache is named after."""
+    return snapshot.name if re.fullmatch(r"[0-9a-f]{40}", snapshot.name) else None
 
 
 def _check(ref: ModelRef, path: Path) -> None:

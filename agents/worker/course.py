@@ -202,6 +202,8 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     if spec.rows_at_once is not None:
         recipe = recipe.model_copy(update={"micro_batch_size": spec.rows_at_once})
     trainer = method.make_trainer(base, lessons, recipe, setting)
+    for config in trainer.model.peft_config.values():
+        config.revision = base.folder.revision  # of the base; PEFT loads it at this commit
     broken = None
     try:
         if saved:

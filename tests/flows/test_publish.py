@@ -11,7 +11,7 @@ from agents.services import UserError
 from bot.commands import Effect
 from bot.publish_wishes import Publish
 from configs.schema import HubSettings
-from storage import approvals, publications
+from storage import approvals, publications, runs
 from storage.models import Decision, Phase, PublicationOutcome
 from tests.house import ANNA, BEN, EVERY_GATE, open_house
 from tests.wire.hub import Account, FakeHub, Fault, Repo
@@ -237,6 +237,19 @@ async def test_what_others_did_to_the_repository_since_the_question_is_not_overw
 
         assert "has changed since I asked" in last(house)["body"]
         assert hub.repos[REPO].files["README.md"] == b"theirs"
+
+
+async def test_a_yes_holds_for_the_files_that_were_shown_and_for_no_others(tmp_path, hub):
+    async with open_house(tmp_path, hub=settings(hub)) as house:
+        await asked(house)
+        await house.app.services.db.write(
+            lambda session: setattr(runs.get(session, 1), "goal", "Something else")
+        )
+
+        await house.answer(Decision.APPROVE)
+
+        assert "is not what the question showed" in last(house)["body"]
+        assert hub.repos == {}
 
 
 async def test_who_may_not_approve_may_neither_publish_nor_answer(tmp_path, hub):

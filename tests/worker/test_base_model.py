@@ -233,8 +233,10 @@ class Counting(Reporter):
         super().beat()
 
 try:
-    print(resolve(ModelRef(name="m", source=sys.argv[2], cache_dir=""), Counting(pathlib.Path(sys.argv[1]))).path)
+    base = resolve(ModelRef(name="m", source=sys.argv[2], cache_dir=""), Counting(pathlib.Path(sys.argv[1])))
+    print(base.path)
     print(len(beats))
+    print(base.revision)
 except WorkerError as error:
     print(error.message)
 """
@@ -265,7 +267,7 @@ def from_hub(hub: str, name: str, tmp_path: Path) -> list[str]:
 def test_a_download_takes_only_what_cannot_run_and_beats_as_it_arrives(
     hub: str, tmp_path: Path
 ) -> None:
-    path, beats = from_hub(hub, "owner/model", tmp_path)
+    path, beats, revision = from_hub(hub, "owner/model", tmp_path)
 
     assert {file.name for file in Path(path).iterdir()} == {
         "config.json",
@@ -273,6 +275,7 @@ def test_a_download_takes_only_what_cannot_run_and_beats_as_it_arrives(
         "tokenizer.json",
     }
     assert int(beats) >= 3
+    assert revision == COMMIT
     assert [line.stage for line in read_progress(tmp_path)] == ["downloading the model"]
 
 

@@ -57,7 +57,7 @@ def test_a_training_ends_with_an_adapter_and_nothing_that_can_run_code(golden: P
     files = sorted(path.name for path in (golden / "artifacts").rglob("*") if path.is_file())
     config = json.loads((golden / "artifacts/adapter/adapter_config.json").read_bytes())
     assert files == ["adapter_config.json", "adapter_model.safetensors"]
-    assert config["base_model_name_or_path"] == "tiny"
+    assert (config["base_model_name_or_path"], config["revision"]) == ("tiny", None)
     assert (config["r"], config["lora_alpha"]) == (RECIPE.lora_r, RECIPE.lora_alpha)
     assert payload.adapter_dir == "artifacts/adapter"
     assert payload.steps_done == payload.steps_planned == STEPS

@@ -407,6 +407,10 @@ class Progress(_Message):
     grad_norm: float | None = None
     tokens: int | None = None
     """Tokens of rows trained on so far, padding and the model's own answers left out."""
+    tokens_per_s: float | None = None
+    """Of the optimizer steps of this attempt so far, evaluations left out."""
+    peak_memory_bytes: int | None = None
+    """The most that this attempt has held so far: of the GPU if it uses one, else of the machine."""
     elapsed_s: float = 0.0
     """Since this attempt's stage began."""
     eta_s: float | None = None

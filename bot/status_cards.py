@@ -1,11 +1,13 @@
 """Cards that follow a job: queued, running, closed."""
 
+from typing import Any
+
 from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, Progress
 from bot import reports
 from bot.charts import sparkline
 from bot.scenes import Scene
 from bot.surface import Card, Tone
-from bot.text import bar, duration, inline, plain
+from bot.text import bar, duration, inline, plain, size
 from storage.models import FINAL, JobState
 
 WORK = {
@@ -69,18 +71,31 @@ def progress(scene: Scene) -> str:
     if last.steps:
         share = last.step / last.steps
         lines.append(f"{inline(bar(share))} {100 * share:.0f} % · {last.step:,} of {last.steps:,}")
+    known = _newest(scene.progress)
     details = [plain(last.stage, 80)]
-    if last.loss is not None:
-        details.append(f"loss {last.loss:.3f}")
-    if last.eta_s is not None:
-        details.append(f"about {duration(last.eta_s)} left")
+    curves = [name for name in ("loss", "dev_loss", "reward") if name in known]
+    details += [f"{name.replace('_', ' ')} {known[name]:.3f}" for name in curves]
+    if "eta_s" in known:
+        details.append(f"about {duration(known['eta_s'])} left")
     lines.append(" · ".join(details))
+    if "tokens_per_s" in known and "peak_memory_bytes" in known:
+        speed, memory = known["tokens_per_s"], known["peak_memory_bytes"]
+        lines.append(f"{speed:,.0f} tokens/s · {size(memory)} of memory at most")
     losses = [p.loss for p in scene.progress if p.loss is not None]
     if len(losses) > 2:
         lines.append(f"loss {inline(sparkline(losses, 30))} {losses[0]:.2f} → {losses[-1]:.2f}")
     if scene.run.paused:
         lines.append("**Pausing** after this step.")
     return "\n".join(lines)
+
+
+def _newest(told: tuple[Progress, ...]) -> dict[str, Any]:
+    """Return the newest value of each number of the stage that a job is at: not every line has them all."""
+    known: dict[str, Any] = {}
+    for line in told:
+        if line.stage == told[-1].stage:
+            known |= line.model_dump(exclude_none=True)
+    return known
 
 
 def _closed(scene: Scene, title: str, *, final: bool) -> Card:

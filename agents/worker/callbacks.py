@@ -162,6 +162,8 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
                 reward=logs.get("reward"),
                 learning_rate=logs["learning_rate"],
                 grad_norm=logs["grad_norm"],
+                tokens_per_s=self._tokens_per_s(state.global_step),
+                peak_memory_bytes=peak_memory_bytes(),
                 eta_s=self._eta_s(state.global_step),
             )
 
@@ -188,8 +190,15 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
         tokens = self.tokens_by_step[step]
         self.reporter.line(Progress(stage="training", step=step, tokens=tokens, **numbers))
 
+    def _done(self, step: int) -> int:
+        """Return the tokens of this attempt."""
+        return self.tokens_by_step[step] - self.tokens_by_step[self.first_step]
+
+    def _tokens_per_s(self, step: int) -> float:
+        return round(self._done(step) / self.train_s, 1)
+
     def _eta_s(self, step: int) -> float:
-        done = self.tokens_by_step[step] - self.tokens_by_step[self.first_step]
+        done = self._done(step)
         left = self.tokens_by_step[-1] - self.tokens_by_step[step]
         return left * self.train_s / done + self.table.evaluations_after(step) * self.evaluation_s
 

@@ -1,9 +1,11 @@
 """What the card of a training says, while it runs and after it."""
 
+from dataclasses import replace
 from typing import Any
 
-from agents.jobs import LossSpike, Verdict
-from bot import reports
+from agents.jobs import LossSpike, Progress, Verdict
+from bot import reports, status_cards
+from tests.bot.test_cards import scene
 from tests.facts import a_training, an_evaluation
 
 
@@ -60,3 +62,31 @@ def test_the_report_has_every_jump_and_what_stands_in_the_rows_is_not_live() -> 
 def test_a_training_that_ended_early_says_why() -> None:
     assert "ended early" in summary(reason="dev_loss_rose", steps_done=6)
     assert "ended early" not in summary()
+
+
+def test_a_running_training_shows_the_newest_of_each_number() -> None:
+    told = (
+        Progress(stage="loading the model", loss=99.0),
+        Progress(stage="training", step=4, steps=10, dev_loss=0.7),
+        Progress(
+            stage="training",
+            step=5,
+            steps=10,
+            loss=0.5,
+            tokens_per_s=1234.5,
+            peak_memory_bytes=1_500_000_000,
+            eta_s=120.0,
+        ),
+        Progress(stage="training", step=5, steps=10, dev_loss=0.6),
+    )
+
+    body = status_cards.progress(replace(scene("status", {}), progress=told))
+
+    assert "training · loss 0.500 · dev loss 0.600 · about 2 minutes left" in body
+    assert "1,234 tokens/s · 1.50 GB of memory at most" in body
+
+
+def test_a_job_that_is_at_something_else_shows_no_old_numbers() -> None:
+    told = (Progress(stage="training", loss=1.0), Progress(stage="packing"))
+
+    assert status_cards.progress(replace(scene("status", {}), progress=told)) == "packing"

@@ -76,6 +76,7 @@ def test_every_step_is_told_with_its_numbers(golden: Path) -> None:
         line.steps == STEPS and line.learning_rate is not None and line.grad_norm for line in steps
     )
     assert [line.tokens for line in steps] == sorted({line.tokens for line in steps if line.tokens})
+    assert all(line.tokens_per_s and line.peak_memory_bytes for line in steps)
     assert steps[-1].eta_s == 0
     assert steps[0].eta_s
 

@@ -27,7 +27,7 @@ from agents.jobs import (
 )
 from agents.launchers import Launcher
 from agents.services import Services
-from configs.schema import GateKind
+from configs.schema import Backend, GateKind
 from storage import approvals, jobs, runs
 from storage.jobs import Closing
 from storage.models import FINAL, Decision, Job, Phase, Run
@@ -124,7 +124,7 @@ class Dispatcher:
         return None
 
     async def _ask_at_checkpoint(self, job: Job, folder: Path) -> None:
-        if job.kind != JobKind.TRAIN or job.checkpoint_reached:
+        if job.kind != JobKind.TRAIN or job.checkpoint_reached or not _can_stop_half_way(job):
             return
         lines = await asyncio.to_thread(read_progress, folder)
         last = next((line for line in reversed(lines) if line.steps and line.step), None)
@@ -185,6 +185,11 @@ def _wanted_stop(session: Session, job: Job, run: Run) -> StopMode | None:
         if gate is not None and gate.decision in {Decision.REJECT, Decision.REVISE}:
             return StopMode.FINISH
     return StopMode.PAUSE if run.paused and job.kind != JobKind.INTAKE else None
+
+
+def _can_stop_half_way(job: Job) -> bool:
+    """Tell whether a training has something to show for itself at half-time: AutoTrain keeps no checkpoint."""
+    return bool(job.spec["recipe"].get("backend", Backend.TRL) != Backend.AUTOTRAIN)
 
 
 def _line(session: Session, running_per_user: int) -> tuple[list[Job], list[Job]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from agents import continuing, feedback, hyperparameters, methods, planning
+from agents import backends, continuing, feedback, hyperparameters, methods, planning
 from agents.continuing import Parent
 from agents.jobs import IntakeResult, MeasureResult
 from agents.recipe import CHANGES, Method, Recipe, RecipeChange
@@ -80,6 +80,7 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     decided = [o for o in earlier if o[2] in {ASKED, SUGGESTED}]
     # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
     held: dict[str, Any] = {name: getattr(before, name) for name, _value, _reason in decided}
+    held = {"backend": before.backend} | held
     held |= {c.field: c.value for c in changes} | (parent.shape if parent else {})
     after, origins = hyperparameters.derive(
         model, known.data, measured, before.checkpoint_mode, held
@@ -114,7 +115,8 @@ async def _understood(
         return [], []
     models = sorted(services.settings.models.catalogue)
     understood = await feedback.understand(words, before, models, services.llm)
-    return list(understood.changes), [*understood.notes, *_about_repairs(known, words)]
+    changes, notes = backends.possible(understood.changes, services.settings.training)
+    return changes, [*notes, *understood.notes, *_about_repairs(known, words)]
 
 
 def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:

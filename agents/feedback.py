@@ -12,6 +12,7 @@ from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
 from agents.recipe import CHANGEABLE, Metric, Quantisation, Recipe, RecipeChange
 from agents.services import UserError
+from configs.schema import Backend
 from storage.models import Decision
 
 YES = frozenset(
@@ -59,6 +60,8 @@ _OPTIONS: tuple[tuple[str, str, str | bool], ...] = (
     ("quantisation", r"\b(?:4[ -]?bit|qlora)\b", Quantisation.FOUR_BIT.value),
     ("use_dora", r"\bdora\b", True),
     ("use_rslora", r"\brs[ -]?lora\b", True),
+    ("backend", r"\b(?:with|by|use|backend)\W+trl\b|\b(?:without|no|not)\W+autotrain\b", "trl"),
+    ("backend", r"\bautotrain\b", Backend.AUTOTRAIN.value),
 )
 _METRICS = {
     "exact match": Metric.EXACT_MATCH,

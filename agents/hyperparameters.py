@@ -12,7 +12,7 @@ from typing import Any
 from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
 from agents.recipe import MICRO_BATCH, Quantisation, Recipe
-from configs.schema import CheckpointMode
+from configs.schema import Backend, CheckpointMode
 
 SMALL_MODEL_PARAMETERS = 500_000_000
 LARGE_SCALE_PARAMETERS = (900_000_000, 3_500_000_000)
@@ -184,6 +184,7 @@ def _quantisation(facts: Facts) -> tuple[str, str]:
     if (
         needed is not None
         and measured.device != "cpu"
+        and facts.settled.get("backend") is not Backend.AUTOTRAIN
         and needed > memory.ROOM * measured.memory_bytes
     ):
         why = f"16-bit weights would need {gigabytes(needed)} of the GPU's {gigabytes(measured.memory_bytes)}"

@@ -338,6 +338,10 @@ class TrainSpec(_Message):
     """Where the adapter starts; None: as LoRA does, without any effect."""
     finish_now: bool = False
     """Do not train on: turn the best checkpoint so far into the result (a refused checkpoint gate after a hold)."""
+    autotrain_venv: str | None = None
+    """Virtual environment of AutoTrain, for a recipe whose backend it is."""
+    autotrain_silence_s: float = 1800.0
+    """How long AutoTrain may print nothing before it is taken for hung."""
 
 
 class EvaluateSpec(_Message):
@@ -764,7 +768,8 @@ class JobError(_Message):
     """Why a job failed."""
 
     code: str
-    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `crash`."""
+    """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `autotrain`,
+    `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

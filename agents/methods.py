@@ -25,7 +25,9 @@ AUTO = "auto"
 """What a person says who leaves the choice to the data."""
 RLHF = "rlhf"
 """A reward model from the person's own pairs, then RLOO on it."""
-OWN_FIELDS = frozenset({"primary_metric", "beta", "rewards", "num_generations", "temperature"})
+OWN_FIELDS = frozenset(
+    {"primary_metric", "beta", "rewards", "num_generations", "temperature", "backend"}
+)
 """What supervised fine-tuning knows nothing of, or otherwise."""
 NAMES = (AUTO, *(method.value for method in Method), RLHF)
 """What a person can ask for; the first one when they say nothing."""

@@ -13,6 +13,7 @@ from agents.continuing import Parent
 from agents.jobs import EvaluateResult, ExportFormat, TrainResult, Verdict
 from agents.recipe import Method, Recipe
 from configs.registry import ModelFacts
+from configs.schema import Backend
 from storage.models import Run
 
 DEQUANTISED = (
@@ -20,6 +21,7 @@ DEQUANTISED = (
     "adapter works, but its figures were not measured there."
 )
 
+PROGRAMS = {Backend.TRL: "TRL", Backend.AUTOTRAIN: "AutoTrain"}
 VERDICTS = {
     Verdict.BETTER: "better than its base",
     Verdict.WORSE: "worse than its base",
@@ -197,9 +199,9 @@ By the rule it is **{VERDICTS[result.verdict]}**: {primary.metric.value} went fr
 
 ## How it was made
 
-Method {recipe.method.value}, LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha}, learning rate {recipe.learning_rate:g}, batch \
+Method {recipe.method.value} by {PROGRAMS[recipe.backend]}, LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha}, learning rate {recipe.learning_rate:g}, batch \
 {recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
-{trained.best_step} had the lowest dev loss and is this one. `run.lock.json` has data hashes, seeds and versions.
+{trained.best_step} {_chosen(trained)}. `run.lock.json` has data hashes, seeds and versions.
 {_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
 
 The rows it was trained and measured on are private and not part of this.
@@ -249,6 +251,12 @@ def _about_licence(parcel: Parcel) -> str:
         f"The base, {parcel.base}, is under the {name}, and what is made of it stays under its terms.{conditions} Whether "
         "the rows that it was trained on allow passing it on, only their owner knows."
     )
+
+
+def _chosen(trained: TrainResult) -> str:
+    if trained.dev_losses:
+        return "had the lowest dev loss and is this one"
+    return "is this one, the last"
 
 
 def _one_line(text: str) -> str:

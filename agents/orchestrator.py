@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import (
+    backends,
     budget,
     continuing,
     delivery,
@@ -56,7 +57,11 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     measured_job = await _measured(services, known, model)
     measured = MeasureResult.model_validate(work.payload(measured_job))
     draft = await drafts.make(services, known, model, measured)
-    draft = replace(draft, found=_found(services, measured, chosen))
+    recipe, origins, said = backends.settled(
+        draft.recipe, draft.origins, services.settings.training, first=known.before is None
+    )
+    found = _found(services, measured, chosen)
+    draft = replace(draft, recipe=recipe, origins=origins, notes=[*draft.notes, *said], found=found)
     if chosen is not None:
         draft.origins.insert(0, ("model", chosen.model, chosen.why))
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from agents.rewards import Rewards
-from configs.schema import CheckpointMode
+from configs.schema import Backend, CheckpointMode
 
 MICRO_BATCH = {"cpu": 4, "cuda": 8}
 """Rows that go through the model at once; more rows per step are accumulated, with the same gradient.
@@ -52,6 +52,12 @@ PAIRED = frozenset({Method.DPO, Method.ORPO, Method.CPO, Method.REWARD})
 """Methods that learn from a preferred answer and another one."""
 REWARDED = frozenset({Method.GRPO, Method.RLOO})
 """Methods that learn from rewards for the model's own answers."""
+
+
+ORPO_BETA = 0.1
+"""Of TRL's ORPO, which AutoTrain leaves alone."""
+AUTOTRAINED = (Method.SFT, Method.DPO, Method.ORPO)
+"""Methods for which AutoTrain writes an adapter that is used here like any other."""
 
 
 class Metric(StrEnum):
@@ -161,6 +167,8 @@ class Recipe(BaseModel):
     """How boldly answers are tried out in training."""
     checkpoint_mode: CheckpointMode = CheckpointMode.ASK
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
+    backend: Backend = Backend.TRL
+    """Program that trains."""
 
     @property
     def is_judged_by_answers(self) -> bool:
@@ -176,12 +184,35 @@ class Recipe(BaseModel):
             raise ValueError(f"{self.primary_metric.value} does not fit {self.method.value}")
         return self
 
+    @model_validator(mode="after")
+    def _is_possible_for_its_backend(self) -> "Recipe":
+        if self.backend is Backend.AUTOTRAIN and (cannot := _beyond_autotrain(self)):
+            raise ValueError(f"AutoTrain is not used for {cannot}; backend=trl is")
+        return self
+
     def amended(self, changes: "list[RecipeChange]") -> "Recipe":
         """Return a copy with the changes applied, validated anew.
 
         Raises: pydantic.ValidationError: a value lies outside the field's bounds.
         """
         return Recipe.model_validate(self.model_dump() | {c.field: c.value for c in changes})
+
+
+def _beyond_autotrain(recipe: Recipe) -> str | None:
+    """Return what a recipe asks for that AutoTrain has no word for, or that was never tried with it."""
+    if recipe.method not in AUTOTRAINED:
+        known = ", ".join(AUTOTRAINED)
+        return f"the method {recipe.method.value}, only for {known}"
+    refused = {
+        "use_dora": recipe.use_dora,
+        "use_rslora": recipe.use_rslora,
+        "4-bit weights": recipe.quantisation is not Quantisation.NONE,
+        f"orpo with another beta than {ORPO_BETA:g}": recipe.method is Method.ORPO
+        and recipe.beta != ORPO_BETA,
+        "dpo with another loss than sigmoid": recipe.method is Method.DPO
+        and recipe.dpo_losses != ("sigmoid",),
+    }
+    return next((what for what, asked in refused.items() if asked), None)
 
 
 Changeable = Literal[
@@ -209,6 +240,7 @@ Changeable = Literal[
     "temperature",
     "rewards",
     "seed",
+    "backend",
 ]
 CHANGEABLE: tuple[str, ...] = get_args(Changeable)
 

@@ -6,6 +6,7 @@ When memory runs out, the next attempt resumes with half the rows at once: the a
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from langgraph.runtime import Runtime
 from sqlmodel import Session
@@ -16,7 +17,7 @@ from agents.recipe import REWARDED, Recipe, half_at_once
 from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
-from configs.schema import CheckpointMode, GateKind
+from configs.schema import Backend, CheckpointMode, GateKind
 from storage import approvals, datasets, events, jobs, runs
 from storage.models import Approval, Dataset, Decision, Job, JobState, Phase, Plan, Run
 
@@ -155,7 +156,11 @@ def _tried(session: Session, run: Run, kind: JobKind) -> _Tried:
 
 def _open(session: Session, services: Services, known: _Known, *, finish_now: bool) -> Job:
     recipe = Recipe.model_validate(known.plan.recipe)
-    hold = recipe.checkpoint_mode is CheckpointMode.HOLD and known.gate is None
+    hold = (
+        recipe.checkpoint_mode is CheckpointMode.HOLD
+        and recipe.backend is Backend.TRL
+        and known.gate is None
+    )
     spec = _spec(services, known, recipe, JobKind.TRAIN).model_copy(
         update={
             "hold_at_checkpoint": hold,
@@ -222,6 +227,8 @@ def _spec(services: Services, known: _Known, recipe: Recipe, kind: JobKind) -> T
             "hold_at_checkpoint": False,
             "checkpoints_dir": str(services.job_folder(first) / "checkpoints"),
             "threads": settings.launcher.threads,
+            "autotrain_venv": _text(settings.training.autotrain.venv),
+            "autotrain_silence_s": settings.training.autotrain.silence_s,
         }
     )
 
@@ -255,6 +262,10 @@ def _close_gate(session: Session, services: Services, known: _Known) -> None:
         by="policy:training ended first",
         gate=GateKind.CHECKPOINT,
     )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path.expanduser().absolute())
 
 
 def _reason(job: Job) -> str | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import budget, continuing, feedback, methods, work
+from agents import backends, budget, continuing, feedback, methods, work
 from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
@@ -117,6 +117,7 @@ class Commands:
             named_model = RecipeChange(field="model", value=wish.model)
             wish = replace(wish, wishes=[*wish.wishes, named_model])
         check_wishes(model, wish.wishes)
+        backends.check(wish.wishes, settings.training)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model, parent)
         self.services.wake(work.number(run))

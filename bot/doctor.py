@@ -16,8 +16,8 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from agents import hub
-from configs.schema import Settings
+from agents import autotrain, hub
+from configs.schema import Backend, Settings
 from storage.database import AlreadyOpen, Database, FolderLock, sqlite_url
 
 PERMISSIONS = 309237763136
@@ -77,6 +77,7 @@ async def examine(settings: Settings) -> list[Check]:
         _database,
         _model,
         _launcher,
+        _autotrain,
         _port,
         _charts,
     ]
@@ -209,6 +210,22 @@ def _launcher(settings: Settings) -> Check:
             "make install, or pip install 'tunewright[worker]'",
         )
     return Check("launcher", True, f"{settings.launcher.kind}, {settings.launcher.slots} slot(s)")
+
+
+def _autotrain(settings: Settings) -> Check:
+    training = settings.training
+    wanted = training.backend is Backend.AUTOTRAIN
+    try:
+        program = autotrain.find(training.autotrain.venv)
+    except autotrain.NotInstalled as error:
+        # without a path nobody has asked for it
+        unwanted = not wanted and training.autotrain.venv is None
+        return Check("AutoTrain", False, error.found, str(error), optional=unwanted)
+    found = f"{program.version} in {program.venv}"
+    if program.version != autotrain.TESTED_VERSION:
+        fix = f"Tunewright was tried with {autotrain.TESTED_VERSION}; install that one if a training fails."
+        return Check("AutoTrain", False, found, fix, optional=True)
+    return Check("AutoTrain", True, found if wanted else f"{found}, used where a run asks for it")
 
 
 def _port(settings: Settings) -> Check:

@@ -23,7 +23,7 @@ from agents.jobs import (
 from agents.launchers import Launcher
 from agents.services import UserError
 from bot.app import App, open_app
-from configs.schema import Settings
+from configs.schema import Backend, Settings
 from storage import jobs, runs
 from storage.models import Job
 
@@ -76,6 +76,10 @@ def _training(session: Session, run_id: int) -> Job:
     if job.outcome == JobOutcome.STOPPED:
         raise UserError(
             f"The training of run #{run_id} was stopped early by a person; how far it came cannot be repeated."
+        )
+    if TrainSpec.model_validate(job.spec).recipe.backend is Backend.AUTOTRAIN:
+        raise UserError(
+            f"AutoTrain trained run #{run_id}. It shuffles rows without a seed, so no training of it can be repeated."
         )
     return job
 

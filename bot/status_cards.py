@@ -8,6 +8,7 @@ from bot.charts import sparkline
 from bot.scenes import Scene
 from bot.surface import Card, Tone
 from bot.text import bar, duration, inline, plain, size
+from configs.schema import Backend
 from storage.models import FINAL, JobState
 
 WORK = {
@@ -109,6 +110,9 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
         JobOutcome.FAILED: "failed",
         JobOutcome.ABANDONED: "interrupted; it goes on from the last checkpoint",
     }
+    if job.spec.get("recipe", {}).get("backend") == Backend.AUTOTRAIN and job.kind == JobKind.TRAIN:
+        words[JobOutcome.PAUSED] = "paused; AutoTrain keeps no checkpoint, so it will start over"
+        words[JobOutcome.ABANDONED] = "interrupted; AutoTrain starts over"
     outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)
     ended = "memory ran out" if job.error_code == OUT_OF_MEMORY else words[outcome]
     body = (

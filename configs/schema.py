@@ -56,6 +56,15 @@ class CheckpointMode(StrEnum):
     """The worker saves, ends and frees the GPU; a ✅ starts a new attempt that resumes bit-exactly."""
 
 
+class Backend(StrEnum):
+    """Which program trains."""
+
+    TRL = "trl"
+    """Tunewright's own worker on TRL: all methods, checkpoints, the question at half-time."""
+    AUTOTRAIN = "autotrain"
+    """Hugging Face's AutoTrain in a virtual environment of its own: three methods, no checkpoints."""
+
+
 class GateKind(StrEnum):
     """What a person can be asked in the course of a run."""
 
@@ -240,8 +249,20 @@ class PlanningSettings(_Section):
     """Languages that it must know, as ISO 639 codes; models that list none are let in. Empty: any."""
 
 
+class AutoTrainSettings(_Section):
+    """Hugging Face's AutoTrain, another program that trains; optional, see docs/autotrain.md."""
+
+    venv: UserPath | None = None
+    """Virtual environment that AutoTrain is installed in, apart from Tunewright's. None: there is none."""
+    silence_s: float = Field(default=1800.0, gt=0)
+    """How long AutoTrain may print nothing before it is taken for hung and ended: one step must be shorter."""
+
+
 class TrainingSettings(_Section):
     """Limits of the training loop; hyper-parameters belong to the plan."""
+
+    backend: Backend = Backend.TRL
+    """Program that trains, unless a run names one: `trl` is Tunewright's own worker, `autotrain` needs `autotrain.venv`."""
 
     checkpoint_mode: CheckpointMode = CheckpointMode.ASK
     """What happens while the question at half-time stands: `ask` trains on, `hold` frees the machine."""
@@ -251,6 +272,7 @@ class TrainingSettings(_Section):
     """Steps between two checkpoints, at most."""
     max_iterations: int = Field(default=5, ge=1)
     """Trips around the loop before the debugger stops proposing another."""
+    autotrain: AutoTrainSettings = AutoTrainSettings()
 
 
 class ApprovalSettings(_Section):

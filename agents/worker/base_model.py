@@ -126,6 +126,23 @@ def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> 
     return LoadedBase(folder, model, tokenizer, device)
 
 
+def outline(folder: BaseFolder) -> tuple[Any, int]:
+    """Return tokenizer and context length of a model, without its weights.
+
+    Raises: WorkerError: the files are no model that can be loaded.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, **SAFE)
+        config = AutoConfig.from_pretrained(folder.path, **SAFE).get_text_config()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unusable(folder.name, f"cannot be loaded ({_line(error)})") from error
+    if tokenizer.eos_token_id is None:
+        raise _unusable(folder.name, "has a tokenizer without an end-of-text token")
+    return tokenizer, int(getattr(config, "max_position_embeddings", tokenizer.model_max_length))
+
+
 def _quantised(quantisation: Quantisation, compute_dtype: Any) -> Any:
     """Return how transformers is to quantise while loading, or None."""
     if quantisation is Quantisation.NONE:

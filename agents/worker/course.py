@@ -37,6 +37,7 @@ from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from agents.worker.rewards.critics import Critics
 from agents.worker.timetable import Timetable, has_risen, timetable
+from configs.schema import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +109,10 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
 
     Raises: WorkerError: the data or the model cannot be used. Stopped: the bot asked to cancel.
     """
+    if spec.recipe.backend is Backend.AUTOTRAIN:
+        from agents.worker.autotrain import job
+
+        return job.run(folder, spec)
     reporter = Reporter(folder, obeys=frozenset({StopMode.CANCEL}))
     reporter.stage("looking for saved checkpoints")
     saved = verified(folder / spec.checkpoints_dir, training_sha256(spec))
@@ -285,9 +290,9 @@ def _payload(
         steps_done=standing.step,
         steps_planned=course.origin.steps,
         best_step=best.step if best else 0,
-        losses=_thinned(_points(course.history, "loss")),
+        losses=thinned(_points(course.history, "loss")),
         dev_losses=tuple(_points(course.history, "eval_loss")),
-        rewards=_thinned(_points(course.history, "reward")),
+        rewards=thinned(_points(course.history, "reward")),
         tokens_seen=standing.tokens,
         train_s=standing.train_s,
         tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
@@ -322,7 +327,8 @@ def _points(history: list[dict[str, Any]], name: str) -> list[tuple[int, float]]
     ]
 
 
-def _thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+def thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return a curve with at most `MOST_POINTS` points, first and last among them."""
     if len(points) <= MOST_POINTS:
         return tuple(points)
     last = len(points) - 1

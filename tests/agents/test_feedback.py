@@ -42,6 +42,9 @@ RECIPE = Recipe(model="smollm2-135m-instruct")
         ("micro batch 2, batch 16", {"micro_batch_size": 2, "batch_size": 16}),
         ("with DoRA in 4-bit please", {"use_dora": True, "quantisation": "4bit"}),
         ("rslora and QLoRA", {"use_rslora": True, "quantisation": "4bit"}),
+        ("use AutoTrain, 2 epochs", {"backend": "autotrain", "epochs": 2}),
+        ("not autotrain please", {"backend": "trl"}),
+        ("train it with TRL", {"backend": "trl"}),
     ],
 )
 def test_words_become_the_changes_they_name(words, expected):

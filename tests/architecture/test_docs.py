@@ -205,7 +205,8 @@ def test_the_permissions_add_up_to_the_number_in_every_invitation():
 def test_every_dotted_setting_on_a_page_exists():
     there = {".".join(place) for place, _node in shape.settings()}
     sections = {name.partition(".")[0] for name in there if "." in name}
-    named = re.compile(rf"(?:{'|'.join(sections)})\.[a-z_]+")
+    there |= {name.rpartition(".")[0] for name in there if name.count(".") > 1}
+    named = re.compile(rf"(?:{'|'.join(sections)})(?:\.[a-z_]+)+")
     seen = set()
 
     for path in PAGES:

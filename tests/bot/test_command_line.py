@@ -11,6 +11,7 @@ from bot import doctor
 from bot.__main__ import EXIT_BUSY, EXIT_CONFIG, EXIT_USAGE, app
 from configs.schema import HubSettings, Settings
 from storage.database import FolderLock
+from tests import fake_autotrain
 from tests.wire.hub import Account, FakeHub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +135,28 @@ async def test_the_doctor_looks_whose_token_for_the_hub_it_is():
     assert not found["hf_wrong"].ok
     assert "HF_TOKEN" in found["hf_wrong"].fix
     assert await doctor._hub(Settings()) == []
+
+
+@pytest.mark.parametrize(("backend", "optional"), [("trl", True), ("autotrain", False)])
+def test_the_doctor_says_how_autotrain_is_installed_and_insists_where_it_is_to_train(
+    tunewright, backend, optional
+):
+    said = tunewright("doctor", "--json", TUNEWRIGHT__TRAINING__BACKEND=backend)
+
+    check = {check["name"]: check for check in json.loads(said.output)}["AutoTrain"]
+    assert (check["ok"], check["optional"]) == (False, optional)
+    assert "pip install autotrain-advanced==" in check["fix"]
+    assert "training.autotrain.venv" in check["fix"]
+
+
+def test_the_doctor_finds_autotrain(tunewright, tmp_path):
+    venv = fake_autotrain.build(tmp_path / "venv")
+
+    said = tunewright("doctor", "--json", TUNEWRIGHT__TRAINING__AUTOTRAIN__VENV=str(venv))
+
+    check = {check["name"]: check for check in json.loads(said.output)}["AutoTrain"]
+    assert check["ok"]
+    assert check["found"] == f"0.8.36 in {venv}, used where a run asks for it"
 
 
 def test_the_program_starts_as_a_module_too():

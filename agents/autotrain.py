@@ -56,7 +56,7 @@ class Program:
 
     def knows(self, model_type: str) -> bool:
         """Tell whether its transformers has models of a type."""
-        return (self.site / "transformers" / "models" / model_type).is_dir()
+        return (self.site / "transformers" / "models" / model_type.replace("-", "_")).is_dir()
 
 
 def find(venv: Path | None) -> Program:

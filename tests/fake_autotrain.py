@@ -130,7 +130,7 @@ def train(config: dict[str, Any], params: dict[str, Any], fault: str) -> None:
 def save(config: dict[str, Any], params: dict[str, Any], fault: str) -> None:
     """Write what PEFT 0.14 writes, the resized embeddings of the base included."""
     base = json.loads((Path(config["base_model"]) / "config.json").read_text())
-    hidden, middle = base["hidden_size"], base["intermediate_size"]
+    hidden, middle = base["hidden_size"] + (fault == "base"), base["intermediate_size"]
     queries = base["num_attention_heads"] * base["head_dim"]
     keys = base["num_key_value_heads"] * base["head_dim"]
     modules = {

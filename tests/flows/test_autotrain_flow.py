@@ -133,6 +133,10 @@ async def test_a_setting_holds_for_every_run_that_names_none(tmp_path, there):
         body = house.surface.question()["body"].replace("\\", "")
         assert "`backend = autotrain` training.backend, the setting" in body
 
+        await house.reply("2 epochs")
+        plan = await house.app.services.db.read(datasets.latest_plan, 1, 1)
+        assert plan.recipe["backend"] == "autotrain"
+
         await house.reply("backend trl")
 
         plan = await house.app.services.db.read(datasets.latest_plan, 1, 1)

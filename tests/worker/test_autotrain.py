@@ -202,6 +202,7 @@ def test_it_dies_with_a_worker_whose_whole_process_group_is_killed(
         ("memory", "out_of_memory", "smaller batch_size"),
         ("nan", "non_finite_loss", "at step 2: the gradient"),
         ("shape", "autotrain", "another shape"),
+        ("base", "autotrain", "does not fit the base model"),
         ("silent", "out_of_time", "training.autotrain.silence_s"),
     ],
 )

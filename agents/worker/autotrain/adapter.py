@@ -1,6 +1,5 @@
 """What AutoTrain leaves behind, turned into the adapter that everything after a training expects."""
 
-import shutil
 from pathlib import Path
 
 import torch
@@ -21,18 +20,14 @@ def is_there(project: Path) -> bool:
     return all((project / name).is_file() for name in ADAPTER_FILES)
 
 
-def take(project: Path, recipe: Recipe, public_name: str, artifacts: Path) -> str:
-    """Write the adapter to `artifacts/adapter`, whole or not at all, and return the sha256 of its weights.
+def take(project: Path, recipe: Recipe, public_name: str, target: Path) -> str:
+    """Write the adapter into a folder of its own and return the sha256 of its weights.
 
     PEFT's older version also writes the base's embeddings where AutoTrain has resized them, and where the base lay on
     this machine; neither belongs to an adapter.
 
     Raises: WorkerError: it is not the adapter that was asked for.
     """
-    target, half = artifacts / "adapter", artifacts / ".adapter.tmp"
-    for leftover in (target, half):
-        shutil.rmtree(leftover, ignore_errors=True)
-    half.mkdir(parents=True)
     try:
         weights = load_file(project / WEIGHTS)
         config = LoraConfig.from_pretrained(str(project))
@@ -46,9 +41,9 @@ def take(project: Path, recipe: Recipe, public_name: str, artifacts: Path) -> st
     if not all(bool(torch.isfinite(tensor).all()) for tensor in own.values()):
         raise unusable("holds numbers that are not finite")
     config.base_model_name_or_path = public_name
-    config.save_pretrained(str(half))
-    save_file(own, half / WEIGHTS, metadata={"format": "pt"})
-    half.rename(target)
+    target.mkdir()
+    config.save_pretrained(str(target))
+    save_file(own, target / WEIGHTS, metadata={"format": "pt"})
     return sha256_of(target / WEIGHTS)
 
 

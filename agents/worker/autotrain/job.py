@@ -13,12 +13,14 @@ from agents.worker.autotrain import adapter, inputs, portion
 from agents.worker.autotrain.looks import dev_losses
 from agents.worker.autotrain.output import Output, for_the_log
 from agents.worker.autotrain.portion import Portion
-from agents.worker.autotrain.program import Running
+from agents.worker.autotrain.program import CACHE, Running
 from agents.worker.base_model import BaseFolder
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter, Stopped
 
 FOLDER, ADAPTER_DIR = "autotrain", "artifacts/adapter"
+TAKEN = "taken"
+"""In that folder: the adapter until it has shown that it fits."""
 REQUESTED = "requested"
 
 
@@ -39,10 +41,10 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
     told = Output()
     try:
         peak_memory_bytes = _train(work, spec, program, reporter, given, told)
-        sha256 = adapter.take(
-            work / inputs.PROJECT, spec.recipe, base.public_name, folder / "artifacts"
-        )
-        losses = dev_losses(folder, spec, base, folder / ADAPTER_DIR, reporter)
+        taken = work / TAKEN
+        sha256 = adapter.take(work / inputs.PROJECT, spec.recipe, base.public_name, taken)
+        losses = dev_losses(folder, spec, base, taken, reporter)
+        _keep(taken, folder / ADAPTER_DIR)
     except Stopped as stopped:
         if stopped.outcome is not JobOutcome.PAUSED:
             raise
@@ -50,8 +52,7 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
         return JobResult(job_id=folder.name, outcome=JobOutcome.PAUSED, payload=payload)
     finally:
         # The configuration stays for whoever wants to know; copies of rows and weights do not.
-        for name in (inputs.DATA, inputs.BASE, inputs.PROJECT, "cache"):
-            shutil.rmtree(work / name, ignore_errors=True)
+        _clear(work)
     done = len(told.losses)
     kept = {
         "reason": None,
@@ -79,9 +80,21 @@ def _prepare(folder: Path, spec: TrainSpec, program: Program, base: BaseFolder) 
         )
         given = portion.of_pairs(tokenizer, _some(pairs), recipe, longest, device)
     work = folder / FOLDER
-    shutil.rmtree(work / inputs.PROJECT, ignore_errors=True)
+    _clear(work)
     inputs.write(work, given, recipe, base, tokenizer, program)
     return given
+
+
+def _clear(work: Path) -> None:
+    for name in (inputs.DATA, inputs.BASE, inputs.PROJECT, TAKEN, CACHE):
+        shutil.rmtree(work / name, ignore_errors=True)
+
+
+def _keep(taken: Path, target: Path) -> None:
+    """Put an adapter that has shown that it fits where results lie, whole or not at all."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(exist_ok=True)
+    taken.rename(target)
 
 
 def _some(found: list[Any]) -> list[Any]:

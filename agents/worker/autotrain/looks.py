@@ -13,6 +13,7 @@ from agents.jobs import TrainSpec
 from agents.worker import base_model, course
 from agents.worker.adapter_training import Setting
 from agents.worker.autotrain.adapter import WEIGHTS, unusable
+from agents.worker.autotrain.program import CACHE
 from agents.worker.base_model import BaseFolder
 from agents.worker.lessons import plan_lessons
 from agents.worker.progress import Reporter
@@ -34,9 +35,14 @@ def dev_losses(
     base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
     seen = method.encode(base, dev, spec.recipe)
     lessons = plan_lessons(seen, seen, spec.recipe, 1)
-    trainer = method.make_trainer(base, lessons, spec.recipe, Setting(adapter.parent / "looks", []))
+    trainer = method.make_trainer(base, lessons, spec.recipe, Setting(adapter.parent / CACHE, []))
     before = trainer.evaluate()["eval_loss"]  # a new adapter changes nothing yet
-    loading = set_peft_model_state_dict(trainer.model, load_file(adapter / WEIGHTS))
+    try:
+        loading = set_peft_model_state_dict(trainer.model, load_file(adapter / WEIGHTS))
+    except RuntimeError as error:
+        if "state_dict" not in str(error):  # memory that ran out is told by another name
+            raise
+        raise unusable("does not fit the base model") from error
     missing = [name for name in loading.missing_keys if ".lora_" in name]
     if missing or loading.unexpected_keys:
         raise unusable("does not fit the base model")

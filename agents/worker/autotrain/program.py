@@ -32,6 +32,8 @@ FIXED = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONNOUSERSITE": "1",
 }
+CACHE = "cache"
+"""Folder of its libraries' caches, in the one it works in."""
 LOOK_S = 1.0
 LEAST_CPU_S = 0.02
 """Of all its processes between two looks: less is not called work."""
@@ -131,7 +133,7 @@ def environment(program: Program, work: Path, threads: int | None) -> dict[str, 
     own = {
         "PATH": f"{program.venv / 'bin'}:{os.defpath.lstrip(':')}",  # it starts `accelerate` by name
         "HOME": str(work),
-        "HF_HOME": str(work / "cache"),
+        "HF_HOME": str(work / CACHE),
         "OMP_NUM_THREADS": str(threads or os.cpu_count() or 1),
     }
     return passed | FIXED | own

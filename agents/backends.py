@@ -11,6 +11,7 @@ from agents.services import UserError
 from configs.schema import Backend, TrainingSettings
 
 BY_SETTING = "training.backend, the setting of this Tunewright"
+NOT_FURTHER = "AutoTrain cannot go on from an earlier adapter; backend=trl does"
 ABSENT = "AutoTrain is not installed here, so the backend stays trl; `tunewright doctor` on the host says how to install it."
 
 
@@ -33,11 +34,17 @@ def possible(
 
 
 def settled(
-    recipe: Recipe, origins: list[Origin], training: TrainingSettings, *, first: bool
+    recipe: Recipe,
+    origins: list[Origin],
+    training: TrainingSettings,
+    *,
+    first: bool,
+    goes_on: bool,
 ) -> tuple[Recipe, list[Origin], list[str]]:
     """Return recipe and origins with the program that trains, and what a person should know of it.
 
     The setting counts for the first plan of a run that names none; what it cannot do is left to TRL, with the reason.
+    `goes_on` tells that the training starts from an earlier adapter.
     Raises: UserError: AutoTrain is to train and is not installed.
     """
     named = any(field == "backend" for field, _value, _why in origins)
@@ -48,6 +55,10 @@ def settled(
         except ValidationError as error:
             why = error.errors()[0]["msg"].removeprefix("Value error, ")
         origins = [("backend", recipe.backend.value, why), *origins]
+    if recipe.backend is Backend.AUTOTRAIN and goes_on:
+        recipe = recipe.model_copy(update={"backend": Backend.TRL})
+        others = [origin for origin in origins if origin[0] != "backend"]
+        return recipe, [("backend", recipe.backend.value, NOT_FURTHER), *others], []
     if recipe.backend is not Backend.AUTOTRAIN:
         return recipe, origins, []
     _find(training)

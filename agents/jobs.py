@@ -343,6 +343,13 @@ class TrainSpec(_Message):
     autotrain_silence_s: float = 1800.0
     """How long AutoTrain may print nothing before it is taken for hung."""
 
+    @property
+    def fitting_recipe(self) -> Recipe:
+        """The recipe, with no more rows at once than memory had room for."""
+        if self.rows_at_once is None:
+            return self.recipe
+        return self.recipe.model_copy(update={"micro_batch_size": self.rows_at_once})
+
 
 class EvaluateSpec(_Message):
     """Score base and tuned model on the same sealed items."""

@@ -58,7 +58,11 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     measured = MeasureResult.model_validate(work.payload(measured_job))
     draft = await drafts.make(services, known, model, measured)
     recipe, origins, said = backends.settled(
-        draft.recipe, draft.origins, services.settings.training, first=known.before is None
+        draft.recipe,
+        draft.origins,
+        services.settings.training,
+        first=known.before is None,
+        goes_on=known.run.parent is not None,
     )
     found = _found(services, measured, chosen)
     draft = replace(draft, recipe=recipe, origins=origins, notes=[*draft.notes, *said], found=found)

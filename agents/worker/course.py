@@ -203,10 +203,7 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
     # Here a reference model looks at every row, for the methods that have one.
     reporter.stage("getting ready to train")
-    recipe = spec.recipe
-    if spec.rows_at_once is not None:
-        recipe = recipe.model_copy(update={"micro_batch_size": spec.rows_at_once})
-    trainer = method.make_trainer(base, lessons, recipe, setting)
+    trainer = method.make_trainer(base, lessons, spec.fitting_recipe, setting)
     for config in trainer.model.peft_config.values():
         config.revision = base.folder.revision  # of the base; PEFT loads it at this commit
     broken = None

@@ -33,6 +33,8 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
         program = find(Path(spec.autotrain_venv) if spec.autotrain_venv else None)
     except NotInstalled as error:
         raise WorkerError("not_installed", str(error), for_person=True) from error
+    if spec.parent is not None:
+        raise ValueError("AutoTrain cannot go on from an earlier adapter")
     reporter = Reporter(folder)
     reporter.stage("getting ready for AutoTrain")
     base = base_model.resolve(spec.model, reporter)
@@ -69,7 +71,7 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
 
 def _prepare(folder: Path, spec: TrainSpec, program: Program, base: BaseFolder) -> Portion:
     tokenizer, longest = base_model.outline(base)
-    recipe, device = spec.recipe, base_model.machine()[0]
+    recipe, device = spec.fitting_recipe, base_model.machine()[0]
     given: Portion
     if recipe.method is Method.SFT:
         answers = rows.draw(rows.read_rows(spec.train, folder), recipe.max_train_rows, recipe.seed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents import continuing, model_card, work
+from agents import continuing, model_card, weights, work
 from agents.continuing import Parent
 from agents.jobs import EvaluateResult, JobKind, TrainResult
 from agents.model_card import Parcel
@@ -54,8 +54,9 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
         raise UserError("The training left no adapter that could be handed over.")
     recipe = Recipe.model_validate(plan_row.recipe)
     source = services.model_ref(recipe.model).source
-    found = [datasets.find(session, run_id, role) for role in ("upload", "train", "dev", "test")]
-    sets = [dataset for dataset in found if dataset is not None]
+    uploads = datasets.uploads(session, run_id)
+    found = [datasets.find(session, run_id, role) for role in ("train", "dev", "test")]
+    sets = [*uploads, *(dataset for dataset in found if dataset is not None)]
     return Parcel(
         run=run,
         recipe=recipe,
@@ -67,6 +68,7 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
         dequantised=source.startswith("package:"),
         facts=registry.facts_of(recipe.model, source),
         parent=continuing.parent_of(run),
+        weights={upload.role: weights.of(upload) for upload in uploads} if uploads[1:] else {},
     )
 
 
@@ -120,6 +122,7 @@ def lock(parcel: Parcel) -> dict[str, Any]:
         "recipe": parcel.recipe.model_dump(mode="json"),
         "data_sha256": parcel.data_sha256,
         "rows": parcel.rows,
+        **({"weights": parcel.weights} if parcel.weights else {}),
         **_parent_facts(parcel.parent),
         "base_sha256": parcel.trained.base_sha256,
         "base_hub_id": parcel.trained.base_hub_id,

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from agents import backends, continuing, feedback, hyperparameters, methods, planning
+from agents import backends, continuing, feedback, hyperparameters, methods, planning, weights
 from agents.continuing import Parent
 from agents.jobs import IntakeResult, MeasureResult
 from agents.recipe import CHANGES, Method, Recipe, RecipeChange
-from agents.services import Services
+from agents.services import Services, UserError
 from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
 ASKED = "as you asked"
@@ -22,6 +22,7 @@ class Known:
     """The rows that a plan is made from."""
 
     run: Run
+    uploads: list[Dataset]
     data: IntakeResult
     files: dict[str, Dataset]
     """`train` and `dev`."""
@@ -110,13 +111,19 @@ async def _understood(
     services: Services, known: Known, before: Recipe, comment: str
 ) -> tuple[list[RecipeChange], list[str]]:
     """Return what a reply asks for, and notes about what it does not."""
-    words = continuing.without_name(comment)
+    words, about_weights = continuing.without_name(comment), []
+    if len(known.uploads) > 1 and weights.named(words):
+        about_weights = _about_weights(known, words)
+        words = weights.without_names(words)
+    if not words and about_weights:
+        return [], about_weights
     if not words:  # all that it says has been done: the run goes on from another one
         return [], []
     models = sorted(services.settings.models.catalogue)
     understood = await feedback.understand(words, before, models, services.llm)
     changes, notes = backends.possible(understood.changes, services.settings.training)
-    return changes, [*notes, *understood.notes, *_about_repairs(known, words)]
+    said = [*notes, *understood.notes, *about_weights, *_about_repairs(known, words)]
+    return changes, said
 
 
 def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
@@ -130,6 +137,20 @@ def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
 
 def _shaped(recipe: Recipe, parent: Parent | None) -> Recipe:
     return Recipe.model_validate(recipe.model_dump() | parent.shape) if parent else recipe
+
+
+def _about_weights(known: Known, words: str) -> list[str]:
+    """Say how much of each file is used now, or why it is as it was."""
+    if known.run.iteration > 1:
+        return [
+            "The files are used as before: a model has been tested on them. Start a new run to weigh them anew."
+        ]
+    try:
+        weights.settled([upload.name for upload in known.uploads], weights.named(words))
+    except UserError as error:
+        return [str(error)]
+    used = ", ".join(f"{upload.name} × {weights.of(upload):g}" for upload in known.uploads)
+    return [f"Used of the files' training rows: {used}."]
 
 
 def _about_repairs(known: Known, words: str) -> list[str]:

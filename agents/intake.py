@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import continuing, gates, readings, work
-from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, Reading, Repair
+from agents import continuing, gates, readings, weights, work
+from agents.jobs import FileRef, IntakeResult, IntakeSpec, JobKind, MoreRows, Reading, Repair
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
@@ -26,7 +26,7 @@ class _Known:
     """The rows that intake goes by."""
 
     run: Run
-    upload: Dataset
+    uploads: list[Dataset]
     asked: Approval | None
     """The latest question how to read the columns."""
     choices: IntakeResult | None
@@ -81,6 +81,7 @@ async def _read(services: Services, known: _Known, wanted: Reading | None) -> Jo
                 job.spec.get("reading") != dumped
                 or job.spec.get("repairs", []) != known.run.repairs
                 or not continuing.spared(known.run, job)
+                or weights.of_spec(job.spec) != [weights.of(upload) for upload in known.uploads]
             ),
         )
     except work.JobFailed as failed:
@@ -91,8 +92,8 @@ async def _read(services: Services, known: _Known, wanted: Reading | None) -> Jo
 
 def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
-    upload = datasets.find(session, run_id, "upload")
-    if upload is None:
+    uploads = datasets.uploads(session, run_id)
+    if not uploads:
         raise LookupError(f"run {run_id} has no upload")
     found = [
         IntakeResult.model_validate(job.payload)
@@ -101,7 +102,7 @@ def _known(session: Session, run_id: int) -> _Known:
     ]
     return _Known(
         run=run,
-        upload=upload,
+        uploads=uploads,
         asked=approvals.latest(session, run_id, GateKind.READING, run.iteration),
         choices=next((result for result in found if result.readings), None),
     )
@@ -109,8 +110,14 @@ def _known(session: Session, run_id: int) -> _Known:
 
 def _spec(services: Services, known: _Known, reading: Reading | None) -> IntakeSpec:
     limits = services.settings.intake
+    first, *others = known.uploads
     return IntakeSpec(
-        upload=work.file_ref(services, known.upload),
+        upload=work.file_ref(services, first),
+        weight=weights.of(first),
+        more=tuple(
+            MoreRows(file=work.file_ref(services, other), weight=weights.of(other))
+            for other in others
+        ),
         task=known.run.goal,
         seed=SPLIT_SEED,
         reading=reading,
@@ -177,6 +184,7 @@ def _save(
         )
     parent = continuing.parent_of(run)
     further = [f"after{parent.run}.{parent.iteration}"] if parent else []
-    occasion = ":".join(["data", *run.repairs, *further])
+    weighed = [f"x{share.weight:g}" for share in result.files if share.weight != 1]
+    occasion = ":".join(["data", *run.repairs, *further, *weighed])
     events.say(session, work.number(run), "data", occasion, result.model_dump(mode="json"), now)
     runs.move(session, run, Phase.PLANNING)

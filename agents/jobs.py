@@ -13,6 +13,7 @@ pydantic, so that nothing a worker writes can run code in the bot.
 """
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,8 @@ OUT_OF_MEMORY = "out_of_memory"
 
 DEV_LOSS_ROSE = "dev_loss_rose"
 """Reason of a training that ended before its last step because the dev loss kept lying above its best."""
+ROWS_PER_FILE = 10**9
+"""Where several files are merged, the rows of the second are numbered from here on, of the third from twice as much."""
 
 
 class JobKind(StrEnum):
@@ -212,6 +215,36 @@ class Reading(_Message):
     """Why, in a sentence or two."""
 
 
+def row_name(number: int, files: Sequence[str] = ()) -> str:
+    """Say which row of which file is meant: "row 14", "row 14 of more.csv", or, without names, "row 14 of file 2"."""
+    place, row = divmod(number, ROWS_PER_FILE)
+    if len(files) > 1:
+        return f"row {row:,} of {files[place]}"
+    return f"row {row:,} of file {place + 1}" if place else f"row {row:,}"
+
+
+class MoreRows(_Message):
+    """A further file, whose rows are merged with those of the first."""
+
+    file: FileRef
+    weight: float = 1.0
+    """How often its training rows are used: 0.5 is half of them, 2 each of them twice."""
+
+
+class FileShare(_Message):
+    """What one of several files has become."""
+
+    name: str
+    format: str
+    weight: float
+    rows_read: int
+    rows_usable: int
+    train_rows: int
+    """As they are used: a row that is used twice counts twice."""
+    dev_rows: int
+    test_rows: int
+
+
 class EarlierAdapter(_Message):
     """An adapter of an earlier run, from which a training starts."""
 
@@ -257,8 +290,12 @@ class IntakeSpec(_Message):
     max_test_rows: int
     max_dev_rows: int
     seed: int
+    weight: float = 1.0
+    """Of `upload`, as in `MoreRows.weight`."""
+    more: tuple[MoreRows, ...] = ()
+    """Further files."""
     reading: Reading | None = None
-    """How a person said the columns are to be read. None: find out."""
+    """How a person said the columns are to be read, in every file that has them. None: find out."""
     repairs: tuple[Repair, ...] = ()
     """What a person wants done about the findings of an earlier look at the same file."""
     learnt: tuple[LearntRows, ...] = ()
@@ -523,6 +560,8 @@ class IntakeResult(_Message):
     """What the checks found, the most serious first."""
     repaired: tuple[str, ...] = ()
     """What was changed because a person asked for it: "Dropped: near duplicates (12)."."""
+    files: tuple[FileShare, ...] = ()
+    """Where there are several: what each of them gave. Row numbers are those of `row_name`."""
     learnt_before: int = 0
     """Rows that the adapter that is trained further knows already; none of them is a test row."""
     train: FileRef

@@ -6,7 +6,7 @@ and must hold no live link or picture that its author did not know of.
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agents.continuing import Parent
@@ -69,6 +69,8 @@ class Parcel:
     """What the registry knows of the base."""
     parent: Parent | None = None
     """The adapter of an earlier run that the training started from."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """How much of each file was used, by role, where there are several."""
 
     @property
     def base(self) -> str:

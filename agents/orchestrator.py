@@ -19,6 +19,7 @@ from agents import (
     methods,
     planning,
     selection,
+    weights,
     work,
 )
 from agents.jobs import (
@@ -115,6 +116,7 @@ def _known(session: Session, run_id: int) -> drafts.Known:
             answer = answer or approvals.find(session, run_id, gate, run.iteration, this.revision)
     return drafts.Known(
         run=run,
+        uploads=datasets.uploads(session, run_id),
         data=IntakeResult.model_validate(work.payload(intake_job)),
         files=files,
         before=this or datasets.latest_plan(session, run_id),
@@ -282,7 +284,9 @@ def _revise(session: Session, run: Run, words: str) -> None:
         data = IntakeResult.model_validate(work.payload(intake_job))
         wanted = [r.value for r in feedback.repairs(words, data.findings)]
         fresh = [repair for repair in wanted if repair not in run.repairs]
-        if fresh or not continuing.spared(run, intake_job):
+        weighed = weights.change(datasets.uploads(session, work.number(run)), words)
+        session.add_all(weighed)
+        if fresh or weighed or not continuing.spared(run, intake_job):
             runs.move(session, run, Phase.PREPARING, repairs=[*run.repairs, *fresh])
             return
     runs.move(session, run, Phase.PLANNING)

@@ -85,7 +85,10 @@ def demo(
 
 @app.command()
 def finetune(  # noqa: PLR0913  # one argument per option
-    data: Annotated[Path, typer.Argument(help="CSV, JSON, JSONL, Parquet or Excel file.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="CSV, JSON, JSONL, Parquet or Excel file; several are merged."),
+    ],
     task: Annotated[str, typer.Option(help="What the model should learn, in a sentence.")],
     model: Annotated[str | None, typer.Option(help="Name in the model catalogue.")] = None,
     method: Annotated[
@@ -98,6 +101,13 @@ def finetune(  # noqa: PLR0913  # one argument per option
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe."),
     ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE=NUMBER",
+            help="How much of one of several files is used: 0.5 half of it, 2 twice.",
+        ),
+    ] = None,
     continue_from: Annotated[
         int | None,
         typer.Option(metavar="RUN", help="Train the adapter of this run further."),
@@ -109,6 +119,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
 
     Example: tunewright finetune tickets.csv --task "classify tickets" --set epochs=2
     """
+    from agents import weights
     from agents.feedback import from_pair
     from agents.services import UserError
     from bot.session import Job
@@ -116,13 +127,16 @@ def finetune(  # noqa: PLR0913  # one argument per option
 
     try:
         wishes = [from_pair(pair) for pair in set_ or []]
+        weighed = tuple(weights.from_pair(pair) for pair in weight or [])
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error
     policy = tuple(STANDING) if yes else ()
     _finish(
         Job(
-            data=data,
+            data=data[0],
+            more=tuple(data[1:]),
+            weights=weighed,
             task=task,
             model=model,
             method=method,

@@ -49,8 +49,7 @@ def _opened(scene: Scene) -> Card:
     tone = {Phase.DELIVERED: Tone.GOOD, Phase.FAILED: Tone.BAD, Phase.CANCELLED: Tone.PLAIN}.get(
         run.phase, Tone.WORKING
     )
-    upload = scene.upload
-    about = f"{plain(upload.name, 80)}, {size(upload.size_bytes)}" if upload else ""
+    about = "; ".join(f"{plain(u.name, 80)}, {size(u.size_bytes)}" for u in scene.uploads)
     return Card(
         title=f"Run #{run.id}: {state(run)}",
         body=f"**{plain(run.goal)}**",

@@ -10,21 +10,22 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import backends, budget, continuing, feedback, methods, work
+from agents import backends, budget, continuing, feedback, methods, weights, work
 from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import export_wishes, further_wishes, publish_wishes, reviving, rights
+from bot import export_wishes, further_wishes, publish_wishes, reviving, rights, uploads
 from bot.downloads import Links
 from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.text import plain
+from bot.uploads import Upload
 from configs.schema import GateKind
 from storage import approvals, datasets, events, runs
 from storage.approvals import Answer
 from storage.files import StoredFile
-from storage.models import FINAL, Approval, Dataset, Decision, Phase, Run
+from storage.models import FINAL, Approval, Decision, Phase, Run
 
 METHODS = methods.NAMES
 ADAPTER = "adapter"
@@ -76,6 +77,10 @@ class Start:
     method: str = METHODS[0]
     wishes: list[RecipeChange] = field(default_factory=list)
     policy: tuple[GateKind, ...] = ()
+    more: tuple[Upload, ...] = ()
+    """Further files, to be merged with the first."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """By name of the file; the words of the goal may name some too."""
     continue_from: int | None = None
     """Run whose adapter is trained further; the words of the goal may name it too."""
     sees_all: bool = False
@@ -95,9 +100,9 @@ class Commands:
         Raises: UserError: no right, too many open runs, or a model or method that is not there.
         """
         settings = self.services.settings
+        wish = _weighed(wish)
         parent = await self._parent(wish)
-        if parent is not None:
-            wish = await self._further(wish, parent)
+        wish = await self._further(wish, parent) if parent else wish
         named = [str(change.value) for change in wish.wishes if change.field == "model"]
         model = wish.model or (named[-1] if named else settings.default_model(wish.guild))
         self.services.model_ref(model)
@@ -111,9 +116,7 @@ class Commands:
             raise UserError(
                 "Tell me in a sentence what the model should learn, for example “classify support tickets”."
             )
-        if (
-            wish.model is not None and not named
-        ):  # a model that was named is not chosen for the person
+        if wish.model is not None and not named:  # such a model is not chosen for the person
             named_model = RecipeChange(field="model", value=wish.model)
             wish = replace(wish, wishes=[*wish.wishes, named_model])
         check_wishes(model, wish.wishes)
@@ -124,17 +127,16 @@ class Commands:
         return run
 
     async def _parent(self, wish: Start) -> Parent | None:
-        """Return the adapter that a wish names. Raises: UserError: there is none, or it is not this person's business."""
         number = wish.continue_from or continuing.named(wish.goal)
         if number is None:
             return None
         run = await self.services.db.read(_find, number)
-        if run is None or not (wish.sees_all or rights.may_see(wish.person, run, wish.guild)):
-            raise UserError(_no_run(number))
-        return await self.services.db.read(continuing.find, run)
+        if run and (wish.sees_all or rights.may_see(wish.person, run, wish.guild)):
+            return await self.services.db.read(continuing.find, run)
+        raise UserError(_no_run(number))
 
     async def _further(self, wish: Start, parent: Parent) -> Start:
-        """Return a wish with what it leaves to the run that it goes on from: the model, and a task that it does not name."""
+        """Return a wish with what it leaves to the earlier run: the model, and a task that it does not name."""
         goal = continuing.without_name(wish.goal)
         if not goal:
             earlier = await self.services.db.read(_find, parent.run)
@@ -236,6 +238,14 @@ def check_wishes(model: str, wishes: list[RecipeChange]) -> None:
         raise UserError(f"That is not possible: {problems}.") from error
 
 
+def _weighed(wish: Start) -> Start:
+    """Return a wish with the weights that its sentence names; with one file such words are part of the task."""
+    if not wish.more:
+        return wish
+    named = (*weights.named(wish.goal), *wish.weights)
+    return replace(wish, goal=weights.without_names(wish.goal), weights=named)
+
+
 def _no_run(run_id: int) -> str:
     return f"There is no run #{run_id} here. `/finetune list` shows yours."
 
@@ -269,17 +279,8 @@ def _start(
             created_at=now,
         ),
     )
-    datasets.keep(
-        session,
-        Dataset(
-            run_id=work.number(run),
-            role="upload",
-            name=wish.file_name,
-            sha256=wish.file.sha256,
-            size_bytes=wish.file.size_bytes,
-            created_at=now,
-        ),
-    )
+    given = [Upload(wish.file, wish.file_name), *wish.more]
+    uploads.keep(session, work.number(run), given, wish.weights, now)
     events.say(session, work.number(run), "opened", "opened", {}, now)
     return run
 

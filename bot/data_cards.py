@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agents.feedback import REPAIRS
-from agents.jobs import IntakeResult, Mask, RowShape, Sample
+from agents.jobs import IntakeResult, Mask, RowShape, Sample, row_name
 from agents.planning import FEWEST_ITEMS
 from bot.scenes import Scene
 from bot.surface import Card, Field
@@ -74,9 +74,11 @@ def _findings(found: IntakeResult) -> list[str]:
     """Say what the checks found, the most serious first, and what to reply to have it repaired."""
     lines = []
     for place, finding in enumerate(found.findings[:MOST_FINDINGS]):
-        numbers = ", ".join(f"{row:,}" for row in finding.rows[:SHOWN_ROWS])
+        files = [share.name for share in found.files]
+        named = [row_name(row, files) for row in finding.rows[:SHOWN_ROWS]]
+        numbers = ", ".join(name if files else name.removeprefix("row ") for name in named)
         more = ", …" if finding.count > SHOWN_ROWS else ""
-        where = f" (row {numbers}{more})" if numbers else ""
+        where = f" ({'' if files else 'row '}{numbers}{more})" if numbers else ""
         said = [f"⚠ {plain(finding.sentence + where, 360)}"]
         if finding.example and place < MOST_EXAMPLES:
             said.append(f"For example {plain(finding.example, 240)}")
@@ -91,15 +93,26 @@ def _findings(found: IntakeResult) -> list[str]:
     return lines
 
 
+def _of_files(found: IntakeResult) -> list[str]:
+    """Say of each of several files what has become of its rows."""
+    return [
+        f"{share.name}: {share.rows_usable:,} usable rows of {share.rows_read:,}; {share.train_rows:,} to learn from"
+        + (f" (each used {share.weight:g} times on average)" if share.weight != 1 else "")
+        + f", {share.dev_rows:,} dev, {share.test_rows:,} test."
+        for share in found.files
+    ]
+
+
 def _notes(found: IntakeResult) -> list[str]:
-    notes = [found.roles_reason, *found.repaired]
+    notes = [found.roles_reason, *_of_files(found), *found.repaired]
     if found.learnt_before:
         notes.append(
             f"{found.learnt_before:,} rows were part of the training that this one goes on from: they are learnt again, "
             "and none of them is in the test set."
         )
     if found.row_error_count:
-        listed = "; ".join(f"row {e.row}: {e.reason}" for e in found.row_errors[:5])
+        files = [share.name for share in found.files]
+        listed = "; ".join(f"{row_name(e.row, files)}: {e.reason}" for e in found.row_errors[:5])
         more = f" … and {found.row_error_count - 5:,} more" if found.row_error_count > 5 else ""
         notes.append(f"{found.row_error_count:,} rows were left out ({listed}{more}).")
     if found.test_rows < FEWEST_ITEMS:

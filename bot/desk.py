@@ -14,8 +14,9 @@ from agents.services import Services, UserError
 from bot.commands import METHODS, Commands, Start
 from bot.surface import Person, Surface
 from bot.text import size
+from bot.uploads import MOST_FILES, Upload
 from storage import inbox
-from storage.files import FileTooLarge
+from storage.files import FileTooLarge, StoredFile
 from storage.models import Inbox, InboxState
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Wish:
     method: str = METHODS[0]
     continue_from: int | None = None
     """Run whose adapter is to be trained further."""
+    more: list[dict[str, Any]] = field(default_factory=list)
+    """Further files: `file_name`, `size_bytes` and the `request` that fetches each."""
     request: dict[str, Any] = field(default_factory=dict)
     """What the surface needs to fetch the file and to answer: URLs, ids, tokens."""
 
@@ -71,7 +74,10 @@ class Desk:
         Raises: UserError: it is refused at once: no right, or a file that is announced as too large.
         """
         self.commands.check_may_start(wish.person, wish.guild)
-        self._check_size(wish.size_bytes)
+        if len(wish.more) >= MOST_FILES:
+            raise UserError(f"I merge up to {MOST_FILES} files in one run. Put some together.")
+        for size_bytes in (wish.size_bytes, *(more["size_bytes"] for more in wish.more)):
+            self._check_size(size_bytes)
         _row, new = await self.services.db.write(
             inbox.receive, wish.key, START, asdict(wish), self.services.clock.now()
         )
@@ -109,11 +115,11 @@ class Desk:
         await self.services.db.write(inbox.finish, row.id, state, now, outcome=text, run_id=run_id)
 
     async def _start(self, wish: Wish, surface: Surface) -> int:
-        limit = self.services.settings.intake.max_upload_bytes
-        try:
-            file = await self.services.files.put_stream(surface.fetch(wish.request), limit)
-        except FileTooLarge:
-            raise UserError(_too_large(limit)) from None
+        file = await self._fetched(surface, wish.request)
+        more = [
+            Upload(await self._fetched(surface, other["request"]), other["file_name"])
+            for other in wish.more
+        ]
         run = await self.commands.start(
             Start(
                 key=wish.key,
@@ -126,10 +132,18 @@ class Desk:
                 model=wish.model,
                 method=wish.method,
                 continue_from=wish.continue_from,
+                more=tuple(more),
             )
         )
         assert run.id is not None
         return run.id
+
+    async def _fetched(self, surface: Surface, request: dict[str, Any]) -> StoredFile:
+        limit = self.services.settings.intake.max_upload_bytes
+        try:
+            return await self.services.files.put_stream(surface.fetch(request), limit)
+        except FileTooLarge:
+            raise UserError(_too_large(limit)) from None
 
     def _check_size(self, size_bytes: int) -> None:
         limit = self.services.settings.intake.max_upload_bytes

@@ -29,7 +29,7 @@ class Scene:
 
     event: Event
     run: Run
-    upload: Dataset | None
+    uploads: tuple[Dataset, ...]
     approval: Approval | None
     job: Job | None
     place: Place | None
@@ -61,7 +61,7 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
     return Scene(
         event=event,
         run=run,
-        upload=datasets.find(session, event.run_id, "upload"),
+        uploads=tuple(datasets.uploads(session, event.run_id)),
         approval=None if approval_id is None else approvals.get(session, approval_id),
         job=job,
         place=_place(session, job, now, running_per_user)

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.commands import ADAPTER, METHODS, Start
 from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
+from bot.uploads import Upload
 from configs.schema import GateKind, Settings
 from storage import datasets, events, publications, runs
 from storage.models import FINAL, Phase, PublicationOutcome
@@ -35,6 +37,9 @@ class Job:
     policy: tuple[GateKind, ...] = ()
     continue_from: int | None = None
     """Run whose adapter is trained further."""
+    more: tuple[Path, ...] = ()
+    """Further files, merged with the first."""
+    weights: tuple[tuple[str, float], ...] = ()
     run_id: int | None = None
     export: ExportFormat | None = None
     """The format that a delivered run is to be written in."""
@@ -82,14 +87,7 @@ async def _begin(app: App, job: Job, person: Person) -> int:
     if job.run_id is not None:
         await _go_on(app, job, job.run_id, person)
         return job.run_id
-    if job.data is None or not job.data.is_file():
-        raise UserError(f"There is no file {job.data}.")
-    limit = app.settings.intake.max_upload_bytes
-    if job.data.stat().st_size > limit:
-        raise UserError(
-            f"{job.data.name} is larger than {limit // 2**20} MiB, the most I take (intake.max_upload_bytes)."
-        )
-    file = await asyncio.to_thread(app.services.files.put, job.data)
+    first, *others = await asyncio.to_thread(_kept, app, (job.data, *job.more))
     run = await app.commands.start(
         Start(
             key=f"{NAME}:{uuid4()}",
@@ -97,8 +95,10 @@ async def _begin(app: App, job: Job, person: Person) -> int:
             guild=None,
             home=HERE,
             goal=job.task,
-            file=file,
-            file_name=job.data.name,
+            file=first.file,
+            file_name=first.name,
+            more=tuple(others),
+            weights=job.weights,
             model=job.model,
             method=job.method,
             wishes=job.wishes,
@@ -136,6 +136,21 @@ async def _published(app: App, run_id: int) -> bool:
     """Tell whether the last wish to publish a run was carried out."""
     wishes = await app.services.db.read(publications.of_run, run_id)
     return wishes[-1].outcome is PublicationOutcome.PUBLISHED
+
+
+def _kept(app: App, paths: Sequence[Path | None]) -> list[Upload]:
+    """Put files of this machine into the store. Raises: UserError: one is not there, or too large."""
+    limit = app.settings.intake.max_upload_bytes
+    kept = []
+    for path in paths:
+        if path is None or not path.is_file():
+            raise UserError(f"There is no file {path}.")
+        if path.stat().st_size > limit:
+            raise UserError(
+                f"{path.name} is larger than {limit // 2**20} MiB, the most I take (intake.max_upload_bytes)."
+            )
+        kept.append(Upload(app.services.files.put(path), path.name))
+    return kept
 
 
 async def _show_how_to_load(app: App, run_id: int, surface: TerminalSurface) -> None:

@@ -4,6 +4,8 @@ from sqlmodel import Session, col, select
 
 from storage.models import Artifact, Dataset, EvaluationReport, Plan, Suggestion
 
+UPLOAD = "upload"
+
 
 def keep(session: Session, dataset: Dataset) -> Dataset:
     """Add a data set of a run, once per role."""
@@ -31,6 +33,19 @@ def find(session: Session, run_id: int, role: str) -> Dataset | None:
     return session.exec(
         select(Dataset).where(Dataset.run_id == run_id, Dataset.role == role)
     ).first()
+
+
+def role_of_upload(place: int) -> str:
+    """Return the role of the first, second, … file of a run: `upload`, `upload2`, …."""
+    return f"{UPLOAD}{place + 1}" if place else UPLOAD
+
+
+def uploads(session: Session, run_id: int) -> list[Dataset]:
+    """Return the files of a run as they came, in the order in which they were given."""
+    found: list[Dataset] = []
+    while (more := find(session, run_id, role_of_upload(len(found)))) is not None:
+        found.append(more)
+    return found
 
 
 def latest_plan(session: Session, run_id: int, iteration: int | None = None) -> Plan | None:

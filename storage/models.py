@@ -206,7 +206,7 @@ class Dataset(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", index=True)
     role: str
-    """`upload`, `train`, `dev` or `test` (sealed)."""
+    """`upload` (of several files also `upload2`, `upload3`, …), `train`, `dev` or `test` (sealed)."""
     name: str
     """What the person called it; never used as a path."""
     sha256: str

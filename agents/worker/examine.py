@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agents.jobs import DataFinding, IntakeSpec, Repair
+from agents.jobs import ROWS_PER_FILE, DataFinding, IntakeSpec, Repair
 from agents.worker.checks import leaks, likeness, report
 from agents.worker.checks.budget import Budget
 from agents.worker.checks.facts import Facts
@@ -35,7 +35,16 @@ def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
     budget = Budget.of(CPU_SHARE * spec.cpu_s)
     # the task sentence that stands before each prompt of a classification would make all rows alike
     asked = f"{spec.task.strip()}\n\n"
-    pairs = [Pair(row.number, row.asked.removeprefix(asked), row.answered) for row in rows]
+    names = [spec.upload.name, *(more.file.name for more in spec.more)] if spec.more else []
+    pairs = [
+        Pair(
+            row.number,
+            row.asked.removeprefix(asked),
+            row.answered,
+            names[row.number // ROWS_PER_FILE] if names else "",
+        )
+        for row in rows
+    ]
     done = repaired(Facts(likeness.find(pairs, budget), budget), spec.repairs, spec.min_rows)
     kept = {pair.row for pair in done.facts.pairs}
     left = [row for row in rows if row.number in kept]

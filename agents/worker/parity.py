@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from agents.jobs import Parity
+from agents.jobs import Parity, row_name
 from agents.worker.rows import Row, asked_ids
 
 NEAR_TIE_NATS = 0.1
@@ -126,7 +126,7 @@ def _other_prompt(reference: Transformer, row: Row, asked: list[int], theirs: li
     )
     here, there = (reference.tokenizer.decode(part[at : at + 8]) for part in (asked, theirs))
     return (
-        f"Its chat template makes another prompt of row {row.number}: after {at} equal tokens it says {_shown(there)} "
+        f"Its chat template makes another prompt of {row_name(row.number)}: after {at} equal tokens it says {_shown(there)} "
         f"where the training said {_shown(here)}. It would answer questions that it was never taught."
     )
 
@@ -136,7 +136,7 @@ def _other_answer(
 ) -> str:
     said, said_there = (reference.tokenizer.decode(part) for part in (here, there))
     return (
-        f"It answers row {row.number} with {_shown(said_there)}, the adapter with {_shown(said)}, and the adapter prefers "
+        f"It answers {row_name(row.number)} with {_shown(said_there)}, the adapter with {_shown(said)}, and the adapter prefers "
         f"its own answer clearly (by {gap:.2f} nats where they part)."
     )
 

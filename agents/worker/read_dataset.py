@@ -20,7 +20,9 @@ from typing import NoReturn
 import psutil
 
 from agents.jobs import (
+    ROWS_PER_FILE,
     FileRef,
+    FileShare,
     IntakeResult,
     IntakeSpec,
     JobOutcome,
@@ -32,18 +34,17 @@ from agents.jobs import (
 )
 from agents.worker import learnt_rows
 from agents.worker.checks.masks import safe
-from agents.worker.dataset_formats import read_table
 from agents.worker.errors import WorkerError
 from agents.worker.examine import Examined, deal, examine, findings
 from agents.worker.learnt_rows import Learnt
 from agents.worker.likely import without_header
 from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
 from agents.worker.progress import Reporter
-from agents.worker.roles import find_readings
-from agents.worker.split_rows import Groups, Shares, Split, fold
+from agents.worker.refusals import no_rows, none_to_hold_out, too_few
+from agents.worker.sources import Source, Way, read_all, ways
+from agents.worker.split_rows import Groups, Shares, Split, fold, weighted
 from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
-from agents.worker.table import RowErrors, RowLimit, Table, listed
-from agents.worker.upload_bytes import bad_data
+from agents.worker.table import RowErrors, RowLimit, Table
 from agents.worker.values import RowProblem
 
 MOST_LABELS_SHOWN = 100
@@ -54,11 +55,13 @@ CPU_GRACE_S = 5
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The rows of an upload by one reading."""
+    """The rows of an upload by one way to read its files."""
 
-    reading: Reading
+    way: Way
     columns: tuple[str, ...]
-    rows_read: int
+    """Of all files."""
+    rows_read: tuple[int, ...]
+    """Of each file."""
     errors: RowErrors
     groups: Groups
     sides: Split
@@ -94,32 +97,42 @@ def read_upload(folder: Path, spec: IntakeSpec) -> IntakeResult:
     """Do the work of `run` without setting limits."""
     reporter = Reporter(folder)
     reporter.stage("reading the file")
-    errors = RowErrors()
     limit = RowLimit(spec.max_rows, tell=partial(_tell, reporter))
-    table = read_table(_bytes_of(folder, spec.upload), spec.max_unpacked_bytes, limit, errors)
-    if not table.records:
-        raise _no_rows(table, errors)
+    sources = read_all(folder, spec, limit)
+    if not any(source.table.records for source in sources):
+        raise no_rows(sources)
     reporter.stage("checking the rows")
-    readings = [_checked(spec.reading, table)] if spec.reading else find_readings(table, spec.task)
+    found, asked = ways(sources, spec.reading, spec.task)
     learnt = learnt_rows.read(folder, spec.learnt)
-    prepared, readings = _first_that_works(readings, table, spec, errors, learnt)
+    prepared, found = _first_that_works(found, sources, spec, learnt)
     reporter.stage("writing training and test rows")
-    return _told(folder, table.format, prepared, readings)
+    return _told(folder, sources, prepared, [way[asked] for way in found], spec.seed)
 
 
-def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]) -> IntakeResult:
-    reading, sides, lines = prepared.reading, prepared.sides, prepared.examined.rows
+def _told(
+    folder: Path,
+    sources: list[Source],
+    prepared: _Prepared,
+    readings: list[Reading],
+    seed: int,
+) -> IntakeResult:
+    way, lines = prepared.way, prepared.examined.rows
+    reading = way[0]
+    sides = replace(
+        prepared.sides,
+        train=weighted(prepared.sides.train, [source.weight for source in sources], seed),
+    )
     answers = [line.answered for line in lines]
     metric, metric_reason = suggest_metric(answers, reading.shape)
     labels = Counter(answers).most_common()
     return IntakeResult(
         shape=reading.shape,
-        format=title,
+        format=_of_each(sources, [source.table.format for source in sources]),
         columns=prepared.columns,
-        prompt_column=" + ".join(reading.prompt),
-        completion_column=" + ".join(reading.answer),
-        roles_reason=reading.reason,
-        rows_read=prepared.rows_read,
+        prompt_column=" / ".join(dict.fromkeys(" + ".join(each.prompt) for each in way)),
+        completion_column=" / ".join(dict.fromkeys(" + ".join(each.answer) for each in way)),
+        roles_reason=_of_each(sources, [each.reason for each in way]),
+        rows_read=sum(prepared.rows_read),
         rows_usable=len(lines),
         duplicates=prepared.duplicates,
         conflicts=sum(len(group) > 1 for group in prepared.groups.values()),
@@ -134,9 +147,10 @@ def _told(folder: Path, title: str, prepared: _Prepared, readings: list[Reading]
         labels=_shown_labels(reading, [label for label, _ in labels]),
         samples=tuple(map(sample_of, sides.train[:SAMPLES])),
         readings=tuple(readings) if len(readings) > 1 else (),
-        findings=findings(prepared.examined, sides),
+        findings=findings(prepared.examined, prepared.sides),
         repaired=prepared.examined.notes,
         learnt_before=prepared.examined.learnt_before,
+        files=_shares(sources, prepared, sides) if len(sources) > 1 else (),
         train_rows=len(sides.train),
         dev_rows=len(sides.dev),
         test_rows=len(sides.test),
@@ -175,47 +189,49 @@ def _out_of_time(_signal: int, _frame: FrameType | None) -> NoReturn:
     )
 
 
-def _bytes_of(folder: Path, upload: FileRef) -> bytes:
-    raw = (folder / upload.path).read_bytes()
-    if hashlib.sha256(raw).hexdigest() != upload.sha256:
-        raise WorkerError(
-            "bad_data", "The stored file is not the one that was uploaded. Upload it again.", True
-        )
-    return raw
-
-
-def _checked(reading: Reading, table: Table) -> Reading:
-    """Return a reading that a person gave. Raises: WorkerError: it names a column that is not there."""
-    columns = table.columns if reading.header else without_header(table).columns
-    named = [*reading.prompt, *reading.answer, reading.rejected, reading.label, reading.reference]
-    named += [reading.system, reading.history, reading.tools]
-    missing = [name for name in named if name is not None and name not in columns]
-    if missing:
-        raise bad_data(f"There is no column {listed(missing)}. The file has {listed(columns)}.")
-    return reading
-
-
 def _first_that_works(
-    readings: list[Reading], table: Table, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
-) -> tuple[_Prepared, list[Reading]]:
-    """Prepare the rows by the likeliest reading that gives any; return what is left to choose from.
+    found: list[Way], sources: list[Source], spec: IntakeSpec, learnt: Learnt
+) -> tuple[_Prepared, list[Way]]:
+    """Prepare the rows by the likeliest way that gives any; return what is left to choose from.
 
     Raises: WorkerError: by none of them; the message is about the likeliest.
     """
     refused: list[WorkerError] = []
-    for place, reading in enumerate(readings):
+    for place, way in enumerate(found):
         try:
-            return _prepared(reading, table, spec, errors.copy(), learnt), readings[place:]
+            return _prepared(way, sources, spec, learnt), found[place:]
         except WorkerError as error:
             refused.append(error)
     raise refused[0]
 
 
-def _prepared(
-    reading: Reading, table: Table, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
-) -> _Prepared:
-    if not reading.header:
-        table = without_header(table)
+def _prepared(way: Way, sources: list[Source], spec: IntakeSpec, learnt: Learnt) -> _Prepared:
+    lines: list[Line] = []
+    errors = RowErrors()
+    rows_read: list[int] = []
+    read_by: list[Reading] = []
+    columns: dict[str, None] = {}
+    for place, (source, reading) in enumerate(zip(sources, way, strict=True)):
+        table = source.table if reading.header else without_header(source.table)
+        own, left_out = _lines(reading, table, spec, source.errors.copy())
+        errors.take(left_out, place)
+        rows_read.append(len(own) + left_out.count)
+        reading, own = _asking(reading, own, spec.task.strip())
+        read_by.append(reading)
+        columns |= dict.fromkeys(table.columns)
+        begin = place * ROWS_PER_FILE
+        lines += [Line(line.number + begin, line.parts) for line in own] if begin else own
+    _folded(lines, spec, errors)
+    examined, groups, sides = _split(lines, spec, errors, learnt)
+    return _Prepared(
+        tuple(read_by), tuple(columns), tuple(rows_read), errors, groups, sides, examined
+    )
+
+
+def _lines(
+    reading: Reading, table: Table, spec: IntakeSpec, errors: RowErrors
+) -> tuple[list[Line], RowErrors]:
+    """Return the usable rows of a file, and what was left out."""
     lines = []
     for record in table.records:
         try:
@@ -227,11 +243,7 @@ def _prepared(
             errors.add(record.row, f"a text is longer than {spec.max_field_chars:,} characters")
         else:
             lines.append(line)
-    read = len(lines) + errors.count
-    reading, lines = _asking(reading, lines, spec.task.strip())
-    _folded(lines, spec, errors)
-    examined, groups, sides = _split(lines, spec, errors, learnt)
-    return _Prepared(reading, table.columns, read, errors, groups, sides, examined)
+    return lines, errors
 
 
 def _split(
@@ -250,7 +262,7 @@ def _split(
         )
         examined, sides = deal(examined, groups, shares, learnt)
         if not (sides.train and sides.dev and sides.test):
-            raise _none_to_hold_out(groups, examined)
+            raise none_to_hold_out(groups, examined)
     except WorkerError as error:
         if not spec.repairs:
             raise
@@ -267,21 +279,8 @@ def _folded(lines: Sequence[Line], spec: IntakeSpec, errors: RowErrors) -> Group
     groups = fold(lines, spec.seed)
     kept = sum(map(len, groups.values()))
     if kept < spec.min_rows:
-        raise _too_few(kept, spec.min_rows, len(lines) - kept, errors)
+        raise too_few(kept, spec.min_rows, len(lines) - kept, errors)
     return groups
-
-
-def _none_to_hold_out(groups: Groups, examined: Examined) -> WorkerError:
-    rows = sum(map(len, groups.values()))
-    if examined.learnt_before:
-        return bad_data(
-            f"The adapter that you want to go on from has learnt {examined.learnt_before:,} of the {rows:,} rows already, so too "
-            "few are left for a fair test. Add rows that it has not seen, or start without going on from it."
-        )
-    return bad_data(
-        f"The {rows} rows share only {len(groups)} different prompts, so none can be "
-        "held out for a fair test. Add rows with other prompts."
-    )
 
 
 def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:
@@ -305,35 +304,33 @@ def _asked(line: Line, task: str) -> Line:
     return Line(line.number, {**line.parts, "prompt": f"{task}\n\n{prompt}"})
 
 
-def _no_rows(table: Table, errors: RowErrors) -> WorkerError:
-    if errors.count:
-        return bad_data(f"Not one of the {errors.count:,} rows can be read. {_left_out(0, errors)}")
-    header = f" below the column names ({', '.join(table.columns)})" if table.columns else ""
-    return bad_data(f"The file has no rows{header}. Add rows with a prompt and a completion each.")
-
-
-def _too_few(kept: int, needed: int, duplicates: int, errors: RowErrors) -> WorkerError:
-    rows = "1 row" if kept == 1 else f"{kept} rows"
-    message = f"{rows} can be used and at least {needed} are needed: add {needed - kept} more. "
-    return WorkerError(
-        "too_few_rows", (message + _left_out(duplicates, errors)).strip(), for_person=True
-    )
-
-
-def _left_out(duplicates: int, errors: RowErrors) -> str:
-    why = [(times, reason) for reason, times in errors.reasons.most_common(3)]
-    if duplicates:
-        why.insert(0, (duplicates, "the same as an earlier one"))
-    if not why:
-        return ""
-    listed = "; ".join(
-        f"{times:,} {'row' if times == 1 else 'rows'} ({reason})" for times, reason in why
-    )
-    first = f" The first with a problem is row {errors.first()[0].row:,}." if errors.count else ""
-    return f"Left out: {listed}.{first}"
-
-
 # ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def _of_each(sources: list[Source], said: list[str]) -> str:
+    """Join what is to be said of each file, once where it is the same of all."""
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{source.name}: {text}" for source, text in zip(sources, said, strict=True))
+
+
+def _shares(sources: list[Source], prepared: _Prepared, sides: Split) -> tuple[FileShare, ...]:
+    def of(rows: Sequence[Line], place: int) -> int:
+        return sum(row.number // ROWS_PER_FILE == place for row in rows)
+
+    return tuple(
+        FileShare(
+            name=source.name,
+            format=source.table.format,
+            weight=source.weight,
+            rows_read=prepared.rows_read[place],
+            rows_usable=of(prepared.examined.rows, place),
+            train_rows=of(sides.train, place),
+            dev_rows=of(sides.dev, place),
+            test_rows=of(sides.test, place),
+        )
+        for place, source in enumerate(sources)
+    )
 
 
 def _write_sides(folder: Path, sides: Split) -> dict[str, FileRef]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agents.jobs import FileRef
+from agents.jobs import FileRef, row_name
 from agents.worker import chat
 from agents.worker.chat import Message, Tools
 from agents.worker.errors import WorkerError
@@ -272,8 +272,8 @@ def turns(prompt: str | list[Message]) -> list[Message]:
 def listed(numbers: list[int]) -> str:
     """Name rows by their numbers, the first five of them."""
     if len(numbers) == 1:
-        return f"Row {numbers[0]}"
-    shown = ", ".join(str(number) for number in numbers[:5])
+        return row_name(numbers[0]).capitalize()
+    shown = ", ".join(row_name(number).removeprefix("row ") for number in numbers[:5])
     return f"Rows {shown}" + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
 
 

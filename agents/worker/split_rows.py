@@ -1,12 +1,14 @@
 """Fold duplicates and split rows so that no prompt, nor one that resembles it, stands on two sides."""
 
+import random
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
 
+from agents.jobs import ROWS_PER_FILE
 from agents.worker.lines import Line
 
 LEAST_TEST_ROWS = 20
@@ -81,10 +83,62 @@ def split(groups: Groups, shares: Shares, barred: Barred = NONE_BARRED) -> Split
     """Deal whole groups into test, dev and train; what exceeds a maximum, or is barred from both, stays in training.
 
     The order is that of the hashes, so it depends neither on the order of the rows nor on how many there are: rows that
-    are added later leave the order of the others alone.
+    are added later leave the order of the others alone. Of several files each is held out by its share of the rows.
     """
+    parts = _by_file(groups)
+    sizes = [_rows(part, part) for part in parts]
+    total = sum(sizes)
+    tests = portions(_wanted_test(total, shares), sizes)
+    devs = portions(min(max(1, round(total * shares.dev_fraction)), shares.max_dev_rows), sizes)
+    sides = [
+        _split_one(part, test, dev, barred)
+        for part, test, dev in zip(parts, tests, devs, strict=True)
+    ]
+    dealt = ([prompt for side in sides for prompt in side[place]] for place in range(3))
+    return Split(*(_shuffled(side, groups) for side in dealt))
+
+
+def portions(wanted: int, sizes: Sequence[int]) -> list[int]:
+    """Share a number out by size, in whole numbers that add up to it."""
+    total = max(1, sum(sizes))
+    found = [wanted * size // total for size in sizes]
+    rest = sorted(range(len(sizes)), key=lambda i: (-(wanted * sizes[i] % total), i))
+    for place in rest[: wanted - sum(found)]:
+        found[place] += 1
+    return found
+
+
+def weighted(rows: Sequence[Line], weights: Sequence[float], seed: int) -> list[Line]:
+    """Return the rows of each file as often as its weight says, in random order; what is left of a row is drawn.
+
+    With weights of 1 the rows are as they were.
+    """
+    if all(weight == 1 for weight in weights):
+        return list(rows)
+    chance = random.Random(seed)
+    used: list[Line] = []
+    for place, weight in enumerate(weights):
+        own = [row for row in rows if row.number // ROWS_PER_FILE == place]
+        whole = int(weight)
+        used += own * whole
+        used += chance.sample(own, min(len(own), round((weight - whole) * len(own))))
+    chance.shuffle(used)
+    return used
+
+
+def _by_file(groups: Groups) -> list[Groups]:
+    """Part groups by the file that their first row stands in."""
+    parts: dict[int, Groups] = defaultdict(dict)
+    for prompt, rows in groups.items():
+        parts[next(iter(rows.values())).number // ROWS_PER_FILE][prompt] = rows
+    return [parts[place] for place in sorted(parts)]
+
+
+def _split_one(
+    groups: Groups, wanted_test: int, wanted_dev: int, barred: Barred
+) -> tuple[list[int], list[int], list[int]]:
+    """Deal the groups of one file; return the prompts of train, dev and test."""
     off_test, off_dev = _with(groups, barred.from_test), _with(groups, barred.from_dev)
-    wanted_test, wanted_dev = _wanted(groups, shares)
     free = _rows(groups, groups.keys() - off_test)
     dev_only = _rows(groups, off_test - off_dev)
     if barred.from_test and free + dev_only < wanted_test + wanted_dev:
@@ -94,17 +148,14 @@ def split(groups: Groups, shares: Shares, barred: Barred = NONE_BARRED) -> Split
         wanted_test = max(0, min(wanted_test, free - max(0, wanted_dev - dev_only)))
     test, order = _take(sorted(groups), groups, wanted_test, off_test)
     dev, order = _take(order, groups, wanted_dev, off_dev)
-    return Split(*(_shuffled(side, groups) for side in (order, dev, test)))
+    return order, dev, test
 
 
-def _wanted(groups: Groups, shares: Shares) -> tuple[int, int]:
-    """Return how many rows test and dev should have."""
-    total = _rows(groups, groups)
-    test = round(total * shares.test_fraction)
+def _wanted_test(total: int, shares: Shares) -> int:
+    wanted = round(total * shares.test_fraction)
     if total >= ENOUGH_ROWS:
-        test = max(test, LEAST_TEST_ROWS)
-    test = min(max(1, test), shares.max_test_rows)
-    return test, min(max(1, round(total * shares.dev_fraction)), shares.max_dev_rows)
+        wanted = max(wanted, LEAST_TEST_ROWS)
+    return min(max(1, wanted), shares.max_test_rows)
 
 
 def _rows(groups: Groups, prompts: Iterable[int]) -> int:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from agents.jobs import RowError
+from agents.jobs import ROWS_PER_FILE, RowError
 from agents.worker.upload_bytes import bad_data
 
 MAX_COLUMNS = 256
@@ -55,6 +55,15 @@ class RowErrors:
     def copy(self) -> "RowErrors":
         """Return the same errors, to be added to apart."""
         return RowErrors(self.count, self.reasons.copy(), list(self._kept))
+
+    def take(self, others: "RowErrors", place: int) -> None:
+        """Count the errors of a further file too, `place` being how many files stand before it."""
+        self.count += others.count
+        self._kept += [
+            RowError(row=error.row + place * ROWS_PER_FILE, reason=error.reason)
+            for error in others.first()
+        ]
+        self.reasons += others.reasons
 
     def first(self) -> tuple[RowError, ...]:
         """Return the errors of the topmost rows, in order."""

@@ -26,10 +26,24 @@ class NotFetched(OSError):
     """The file did not come, or not whole; another try may help."""
 
 
-def the_data_file(attached: Sequence[discord.Attachment]) -> discord.Attachment | None:
-    """Return the attachment that a person most likely means: the first whose name looks like data, else the first."""
+def the_data_files(attached: Sequence[discord.Attachment]) -> list[discord.Attachment]:
+    """Return all attachments whose names look like data; the first attachment where none does."""
     looks_right = [a for a in attached if a.filename.lower().endswith(SUFFIXES)]
-    return next(iter([*looks_right, *attached]), None)
+    return looks_right or list(attached[:1])
+
+
+def further(
+    others: Sequence[discord.Attachment], channel_id: int, message_id: int | None
+) -> list[dict[str, Any]]:
+    """Return what a wish keeps of the files after its first."""
+    return [
+        {
+            "file_name": other.filename,
+            "size_bytes": other.size,
+            "request": request_of(other, channel_id, message_id),
+        }
+        for other in others
+    ]
 
 
 def request_of(

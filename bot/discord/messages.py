@@ -107,9 +107,9 @@ class Messages:
         Raises: UserError: it does not say what the model should learn.
         """
         assert message.guild is not None
-        chosen = attachments.the_data_file(message.attachments)
+        chosen, *others = attachments.the_data_files(message.attachments)
         words = self._words(message)
-        if chosen is None or not words:
+        if not words:
             raise UserError(NO_TASK)
         request = attachments.request_of(chosen, message.channel.id, message.id)
         return Wish(
@@ -122,6 +122,7 @@ class Messages:
             goal=words,
             file_name=chosen.filename,
             size_bytes=chosen.size,
+            more=attachments.further(others, message.channel.id, message.id),
             request=request | {"id": message.id, "user_id": message.author.id},
         )
 

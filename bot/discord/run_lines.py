@@ -23,7 +23,7 @@ HELP = """\
 I fine-tune language models on your data and tell you honestly whether it helped.
 
 **Start**: `/finetune start` with a CSV, JSON, JSONL, Parquet or Excel file and a sentence about what should be learnt; \
-or mention me in a message with such a file; or “Apps → Fine-tune on this file” in a message's menu. “Continue from run 12” in the sentence trains that run's adapter further.
+or mention me in a message with such a file; or “Apps → Fine-tune on this file” in a message's menu. Several files are merged; “weight b.csv 0.5” uses half of one. “Continue from run 12” trains that run's adapter further.
 **Questions**: I ask before I spend time: the plan, half-way through the training, the result. \
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \
 for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.

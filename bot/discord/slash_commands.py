@@ -51,9 +51,11 @@ class Finetune(app_commands.Group):
         model="Base model; without it, this server's usual one",
         method="How to train; without it, what fits the data",
         continue_from="Number of a run whose adapter is trained further",
+        file2="A second file, merged with the first; “weight NAME 0.5” in the task uses half of it",
+        file3="A third file",
     )
     @app_commands.choices(method=[app_commands.Choice(name=m, value=m) for m in METHODS])
-    async def start(
+    async def start(  # noqa: PLR0913  # one argument per option
         self,
         interaction: AnyInteraction,
         dataset: discord.Attachment,
@@ -61,10 +63,18 @@ class Finetune(app_commands.Group):
         model: str | None = None,
         method: str = METHODS[0],
         continue_from: RunNumber | None = None,
+        file2: discord.Attachment | None = None,
+        file3: discord.Attachment | None = None,
     ) -> None:
         """Start a run: upload data, approve the plan, get an evaluated adapter."""
         asked = Asked(
-            dataset, task, message_id=None, model=model, method=method, continue_from=continue_from
+            dataset,
+            task,
+            message_id=None,
+            model=model,
+            method=method,
+            continue_from=continue_from,
+            others=tuple(file for file in (file2, file3) if file is not None),
         )
         await start(self.host, interaction, asked)
 
@@ -200,11 +210,11 @@ class TaskForm(discord.ui.Modal):
     """Asks what the model should learn from a file that is already in the channel."""
 
     def __init__(
-        self, host: Host, attachment: discord.Attachment, message: discord.Message
+        self, host: Host, attached: list[discord.Attachment], message: discord.Message
     ) -> None:
         super().__init__(title=MENU_NAME, timeout=3600)
         self.host = host
-        self.attachment = attachment
+        self.attached = attached
         self.message_id = message.id
         self.task: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id="task",
@@ -219,7 +229,8 @@ class TaskForm(discord.ui.Modal):
     async def on_submit(self, interaction: AnyInteraction) -> None:
         """Take the wish."""
         if self.host.is_new(interaction.id):
-            asked = Asked(self.attachment, self.task.value, message_id=self.message_id)
+            first, *others = self.attached
+            asked = Asked(first, self.task.value, message_id=self.message_id, others=tuple(others))
             await start(self.host, interaction, asked)
 
 
@@ -232,8 +243,9 @@ async def start(host: Host, interaction: AnyInteraction, asked: Asked) -> None:
 async def _take(host: Host, interaction: AnyInteraction, asked: Asked) -> str:
     _check_we_may_write(interaction)
     await host.app.desk.take(as_wish(interaction, _person(interaction), asked))
-    name, size_bytes = asked.attachment.filename, asked.attachment.size
-    return f"Got it: reading {plain(name, 80)}, {size(size_bytes)} …"
+    files = (asked.attachment, *asked.others)
+    named = "; ".join(f"{plain(file.filename, 80)}, {size(file.size)}" for file in files)
+    return f"Got it: reading {named} …"
 
 
 def _check_we_may_write(interaction: AnyInteraction) -> None:
@@ -257,8 +269,8 @@ def menu(host: Host) -> app_commands.ContextMenu:
     """Return the entry in the menu of a message."""
 
     async def on_this_file(interaction: AnyInteraction, message: discord.Message) -> None:
-        chosen = attachments.the_data_file(message.attachments)
-        if chosen is None:
+        chosen = attachments.the_data_files(message.attachments)
+        if not chosen:
             await interactions.answer(interaction, _no_file())
             return
         await interaction.response.send_modal(TaskForm(host, chosen, message))

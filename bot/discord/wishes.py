@@ -7,7 +7,7 @@ import discord
 from agents.services import UserError
 from bot.commands import METHODS
 from bot.desk import Wish
-from bot.discord.attachments import request_of
+from bot.discord.attachments import further, request_of
 from bot.discord.interactions import AnyInteraction
 from bot.discord.people import home_of
 from bot.surface import Person
@@ -24,6 +24,8 @@ class Asked:
     model: str | None = None
     method: str = METHODS[0]
     continue_from: int | None = None
+    others: tuple[discord.Attachment, ...] = ()
+    """Further files, from where the first one is."""
 
 
 def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
@@ -50,5 +52,6 @@ def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
         model=asked.model,
         method=asked.method,
         continue_from=asked.continue_from,
+        more=further(asked.others, interaction.channel_id, asked.message_id),
         request=request,
     )

@@ -35,7 +35,7 @@ def scene(kind: str, payload: dict[str, Any]) -> Scene:
         phase=Phase.PREPARING,
         created_at=NOW,
     )
-    return Scene(event, run, upload=None, approval=None, job=None, place=None)
+    return Scene(event, run, uploads=(), approval=None, job=None, place=None)
 
 
 def report_of(result: EvaluateResult) -> dict[str, Any]:

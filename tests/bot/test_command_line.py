@@ -81,6 +81,12 @@ def test_the_configuration_shows_origins_and_masks_secrets(tunewright):
             ("finetune", "README.md", "--task", "x", "--continue-from", "7"),
             "There is no run #7 here",
         ),
+        (("finetune", "README.md", "nowhere.csv", "--task", "x"), "There is no file nowhere.csv"),
+        (("finetune", "x.csv", "--task", "x", "--weight", "x.csv"), "is not FILE=NUMBER"),
+        (
+            ("finetune", "README.md", "LICENSE", "--task", "x", "--weight", "x.csv=2"),
+            "no one file “x.csv” to weigh. The files are: README.md, LICENSE.",
+        ),
         (("status", "7"), "Nothing has been run"),
         (("resume", "7"), "There is no run #7"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from storage import datasets
 from tests.wire.bot_process import BotProcess
 from tests.wire.in_process import InProcess, bot_in_process
 from tests.wire.model import Message
@@ -255,3 +256,30 @@ async def test_a_run_goes_on_from_one_of_the_same_server(bot: InProcess) -> None
     plan = await second.question(PLAN)
     assert "no run #9 here" in (await refused.answer()).content
     assert "adapter of **run #1**" in str(plan.embeds[0]["description"])
+
+
+async def test_all_data_files_of_a_message_are_merged(bot: InProcess) -> None:
+    more = ("more.jsonl", b'{"text": "x", "label": "y"}\n')
+    words = f"{TASK}, weight more.jsonl 0.5"
+    await bot.server.person("ada").say(
+        words, files=[("notes.png", b"1"), CSV, more], mention_bot=True
+    )
+
+    await (await thread_of_run(bot.server)).question(PLAN)
+
+    kept = await bot.app.services.db.read(datasets.uploads, 1)
+    assert [(u.name, u.details) for u in kept] == [
+        (CSV[0], {}),
+        ("more.jsonl", {"weight": 0.5}),
+    ]
+
+
+async def test_further_files_come_with_the_command(bot: InProcess) -> None:
+    ada = bot.server.person("ada")
+    more = ("more.jsonl", b'{"text": "x", "label": "y"}\n')
+
+    await ada.slash("finetune start", dataset=CSV, task=TASK, file2=more)
+    await (await thread_of_run(bot.server)).question(PLAN)
+
+    kept = await bot.app.services.db.read(datasets.uploads, 1)
+    assert bot.app.services.files.path(kept[1].sha256).read_bytes() == more[1]

@@ -62,7 +62,7 @@ class Facts:
     def quoted(self, place: int) -> str:
         """Return the prompt and answer of a row for an example."""
         pair = self.pairs[place]
-        return f"row {pair.row:,}: “{shown(pair.prompt)}” → “{shown(pair.answer)}”"
+        return f"{pair.where}: “{shown(pair.prompt)}” → “{shown(pair.answer)}”"
 
 
 def shown(text: str, limit: int = EXAMPLE_CHARS) -> str:

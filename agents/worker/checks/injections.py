@@ -37,7 +37,7 @@ def places(facts: Facts) -> list[int]:
     found: list[int] = []
     for place, pair in enumerate(facts.pairs):
         if place % CHUNK == 0 and facts.budget.spent():
-            facts.budget.stop(CHECK, f"rows from row {pair.row:,} on")
+            facts.budget.stop(CHECK, f"rows from {pair.where} on")
             break
         if any(HINTS.search(text) and ORDERS.search(text) for text in (pair.prompt, pair.answer)):
             found.append(place)

@@ -34,6 +34,6 @@ def check(facts: Facts) -> DataFinding | None:
         found,
         f"{what} longer than about {MOST_TOKENS:,} tokens ({MOST_CHARS:,} characters): their end would be cut off. "
         "A longer max_length_tokens costs memory and time.",
-        example=f"row {pair.row:,}: {len(pair.prompt):,} + {len(pair.answer):,} characters",
+        example=f"{pair.where}: {len(pair.prompt):,} + {len(pair.answer):,} characters",
         repairs=(Repair.DROP_LONG_ROWS,),
     )

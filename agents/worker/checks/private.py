@@ -60,7 +60,7 @@ def _found(facts: Facts, look: Look, check: str) -> dict[int, list[str]]:
     known: dict[str, list[Mark]] = {}  # labels: a few texts, many times
     for place, pair in enumerate(facts.pairs):
         if place % CHUNK == 0 and facts.budget.spent():
-            facts.budget.stop(check, f"rows from row {pair.row:,} on")
+            facts.budget.stop(check, f"rows from {pair.where} on")
             break
         if pair.answer not in known:
             known[pair.answer] = look(pair.answer)
@@ -84,4 +84,4 @@ def _example(facts: Facts, place: int) -> str:
     if text == pair.prompt:
         text = safe(pair.answer)
     begin = max(0, text.find("[") - SHOWN_AROUND)
-    return f"row {pair.row:,}: “{shown(text[begin:])}”"
+    return f"{pair.where}: “{shown(text[begin:])}”"

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from agents.jobs import ROWS_PER_FILE
+
 WORD = re.compile(r"\w+")
 MOST_CHARS = 20_000
 """Of one text are compared; what follows in a longer one is not."""
@@ -35,6 +37,14 @@ class Pair:
     """Its number in the upload."""
     prompt: str
     answer: str
+    file: str = ""
+    """Its name, where there are several files."""
+
+    @property
+    def where(self) -> str:
+        """Name the row for people."""
+        row = self.row % ROWS_PER_FILE
+        return f"row {row:,} of {self.file}" if self.file else f"row {row:,}"
 
 
 def normal(text: str) -> str:

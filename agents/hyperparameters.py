@@ -11,7 +11,7 @@ from typing import Any
 
 from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import MICRO_BATCH, Quantisation, Recipe
+from agents.recipe import Quantisation, Recipe, usual_rows_at_once
 from configs.schema import Backend, CheckpointMode
 
 SMALL_MODEL_PARAMETERS = 500_000_000
@@ -197,7 +197,8 @@ def _micro_batch_size(facts: Facts) -> tuple[int | None, str]:
     usual = facts.needed_bytes({})
     if usual is None or usual <= room:
         return None, ""
-    sizes = [size for size in (4, 2, 1) if size < MICRO_BATCH.get(facts.measured.device, 4)]
+    most = usual_rows_at_once(Recipe.model_validate(facts.settled), facts.measured.device)
+    sizes = [size for size in (4, 2, 1) if size < most]
     for size in sizes:
         needed = facts.needed_bytes({"micro_batch_size": size})
         if needed is not None and needed <= room:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 from agents.jobs import MeasureResult
-from agents.recipe import Quantisation, Recipe, rows_at_once, texts_of_row
+from agents.recipe import Quantisation, Recipe, is_lean, rows_at_once, texts_of_row
 from configs.registry import Architecture
 
 HEAP_FACTOR = 2.1
@@ -68,7 +68,8 @@ def training_bytes(
     at_once = rows_at_once(recipe, device) * texts_of_row(recipe.method)
     tokens = row_tokens * at_once
     held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * adapter_weights(widths, recipe.lora_r)
-    per_layer = 4 * kept_values(widths, recipe.lora_r) * tokens
+    lean = is_lean(recipe, device)
+    per_layer = 4 * kept_values(widths, recipe.lora_r, lean) * tokens
     if gpu:  # in half precision; all layers but one keep only their input
         kept = (per_layer + 4 * widths.hidden * tokens * widths.layers) // 2
         start, factor = GPU_CONTEXT_BYTES, GPU_FACTOR
@@ -80,16 +81,17 @@ def training_bytes(
     return start + held + int(factor * kept) + logits
 
 
-def kept_values(widths: Architecture, rank: int) -> int:
+def kept_values(widths: Architecture, rank: int, lean: bool = False) -> int:
     """Return how many numbers one layer keeps for the backward pass, per token.
 
     Both norms' inputs and outputs, query and attention, keys and values, four of the MLP, seven LoRA bottlenecks.
+    In a lean step one less of the MLP, and attention twice: by row and side by side.
     """
     return (
         4 * widths.hidden
-        + 2 * widths.query_width
+        + (3 if lean else 2) * widths.query_width
         + 2 * widths.key_value_width
-        + 4 * widths.mlp_width
+        + (3 if lean else 4) * widths.mlp_width
         + 7 * rank
     )
 

@@ -25,6 +25,8 @@ On a CPU four rows are as fast as eight and take a quarter less memory; they are
 """
 ANSWERS_AT_ONCE = {"cpu": 8, "cuda": 16}
 """The same for methods that learn from rewards, in answers; they are generated all together."""
+LEAN_MICRO_BATCH = 8
+"""The same of lean steps (supervised, on a CPU, without dropout), which work on two halves of it at a time."""
 
 
 class Method(StrEnum):
@@ -264,15 +266,21 @@ def texts_of_row(method: Method) -> int:
 
 def rows_at_once(recipe: Recipe, device: str) -> int:
     """Return how many rows of a batch go through the model together; of a method that learns from rewards, answers."""
-    rewarded = recipe.method in REWARDED
-    table = ANSWERS_AT_ONCE if rewarded else MICRO_BATCH
-    usual = max(1, table.get(device, table["cpu"]) // texts_of_row(recipe.method))
-    of = recipe.batch_size * (recipe.num_generations if rewarded else 1)
-    at_once = largest_part(of, min(of, recipe.micro_batch_size or usual))
+    of = recipe.batch_size * (recipe.num_generations if recipe.method in REWARDED else 1)
+    most = recipe.micro_batch_size or usual_rows_at_once(recipe, device)
+    at_once = largest_part(of, min(of, most))
     if recipe.method is Method.KTO and at_once == 1 < of:
         # its rows are compared with each other
         return next(d for d in range(2, of + 1) if of % d == 0)
     return at_once
+
+
+def usual_rows_at_once(recipe: Recipe, device: str) -> int:
+    """Return how many rows, or answers, may go through the model together when nobody has said so."""
+    if is_lean(recipe, device):
+        return LEAN_MICRO_BATCH
+    table = ANSWERS_AT_ONCE if recipe.method in REWARDED else MICRO_BATCH
+    return max(1, table.get(device, table["cpu"]) // texts_of_row(recipe.method))
 
 
 def half_at_once(recipe: Recipe, at_once: int) -> int | None:
@@ -284,3 +292,8 @@ def half_at_once(recipe: Recipe, at_once: int) -> int | None:
         return None
     fewer = rows_at_once(recipe.model_copy(update={"micro_batch_size": at_once // 2}), "cpu")
     return fewer if fewer < at_once else None
+
+
+def is_lean(recipe: Recipe, device: str) -> bool:
+    """Tell whether steps are lean: a supervised training on a CPU without dropout, of the architectures that are known."""
+    return device == "cpu" and recipe.method is Method.SFT and not recipe.lora_dropout

@@ -1,121 +1,122 @@
-"""Training speed and memory: our worker ÷ a plain TRL script with the same settings.
+"""Training speed and memory: our worker ÷ a plain TRL script with the same settings, and both loss curves.
 
-    python -m benchmarks.training_speed                        2 pairs of 12 steps, about ten minutes on two cores
+    python -m benchmarks.training_speed                        BANKING77 and E2E, 2 pairs of 20 steps each
     python -m benchmarks.training_speed --pairs 5 --steps 40
+    python -m benchmarks.training_speed --shuffled             the script mixes the rows itself, as TRL does unless told
 
 Both sides train the same adapter on the same rows with the embedded model: fp32, no gradient checkpointing, the same
-batch size, one pass. They take turns (A B A B), each in a process of its own, and medians are compared, because other
-work on the machine comes and goes. The plain side gets the environment of this shell, the worker that of the launcher.
+batch size, one pass. The script gets the rows batch after batch as the worker will see them, so that the curves must
+agree; the worker's batches hold rows of about equal length, which spares the script some padding too. They take turns
+(A B A B), each in a process of its own, and medians are compared, because other work on the machine comes and goes. The
+plain side gets the environment of this shell, the worker that of the launcher.
 
 `--rows-from` is a CSV whose first column is the prompt and whose last is the answer.
 """
 
 import argparse
-import csv
-import hashlib
 import json
-import os
-import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from agents.jobs import (
-    FileRef,
-    JobSpec,
-    ModelRef,
-    TrainResult,
-    TrainSpec,
-    read_result,
-    write_spec,
-)
-from agents.launchers.local import ALLOCATOR
 from agents.recipe import Recipe
-from configs.schema import EMBEDDED_MODEL, ModelSettings
-
-ROOT = Path(__file__).parents[1]
-SHARED_ROWS = ROOT.parent / "shared" / "data" / "banking77_train.csv"
-DEV_ROWS = 8
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one side took."""
-
-    tokens_per_s: float
-    """Tokens of the rows, padding left out, per second of optimizer steps."""
-    peak_memory_bytes: int
-    cpu_s: float
-    """Of the whole process, imports included."""
+from benchmarks import sides
+from benchmarks.sides import Run, Task
+from configs.registry import architecture_of
 
 
 def main() -> None:
-    """Compare, print a table and the same as JSON."""
+    """Compare on each data set, print a table, both curves and the same as JSON."""
     arguments = _arguments()
     if arguments.plain:
         _train_plainly(json.loads(arguments.plain))
         return
-    recipe = Recipe(
-        model=EMBEDDED_MODEL, epochs=1, batch_size=arguments.batch, max_steps=arguments.steps
+    told = {}
+    for name, table in sides.data_sets(arguments.rows_from).items():
+        with tempfile.TemporaryDirectory() as scratch:
+            told[name] = _compare(name, table, Path(scratch), arguments)
+    print(json.dumps(told))
+
+
+def _compare(name: str, table: Path, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    task = sides.make_task(
+        table,
+        folder,
+        arguments.steps,
+        arguments.batch,
+        cache=arguments.cache,
+        threads=arguments.threads,
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        train, dev = _write_rows(arguments.rows_from, arguments.steps * arguments.batch, folder)
-        spec = TrainSpec(
-            model=ModelRef(
-                name=EMBEDDED_MODEL,
-                source=ModelSettings().catalogue[EMBEDDED_MODEL],
-                cache_dir=str(arguments.cache.resolve()),
-            ),
-            train=train,
-            dev=dev,
-            recipe=recipe,
-            save_steps=arguments.steps,
-            checkpoint_fraction=0.5,
-            hold_at_checkpoint=False,
-            checkpoints_dir="checkpoints",
-            threads=arguments.threads,
-        )
-        model = _model_folder(spec.model, folder)
-        pairs = []
-        for number in range(arguments.pairs):
-            plain = _plain(spec, model, folder / f"plain-{number}.json")
-            ours = _worker(spec, folder / f"job-{number}")
-            pairs.append((plain, ours))
-            print(f"pair {number + 1}: {plain} | {ours}", file=sys.stderr)
-    _report(pairs)
+    pairs, rates = [], []
+    for number in range(arguments.pairs):
+        plain = _plain(task, folder / f"plain-{number}.json", arguments.shuffled)
+        before = sides.gemm_flops_per_s(arguments.threads)
+        ours = sides.train_with_worker(task, folder / f"job-{number}")
+        rates.append((before + sides.gemm_flops_per_s(arguments.threads)) / 2)
+        pairs.append((plain, ours))
+        print(f"{name}, pair {number + 1}: {plain} | {ours}", file=sys.stderr)
+    told = sides.compare(f"{name}, {len(pairs)} pairs", pairs)
+    work = _flops_per_token(task)
+    shares = [
+        tuple(work * run.tokens_per_s / rate for run in pair)
+        for pair, rate in zip(pairs, rates, strict=True)
+    ]
+    script, worker = (median(pair[side] for pair in shares) for side in (0, 1))
+    print(f"{'share of the GEMM rate':<34}{script:>12.2f}{worker:>12.2f}{worker / script:>9.2f}")
+    print(f"{'GEMM rate, GFLOP/s':<34}{'':>12}{median(rates) / 1e9:>12.1f}\n")
+    return told | {"share": {"theirs": script, "worker": worker}, "gemm_flops_per_s": rates}
 
 
-def _plain(spec: TrainSpec, model: Path, answer: Path) -> Run:
+def _flops_per_token(task: Task) -> float:
+    """Return what a token of a row costs when nothing is shared, kept or padded, attention left out.
+
+    Forward and activation gradient of the frozen layers, all three of the adapter, two of the head per answer token.
+    """
+    from agents.memory import adapter_weights
+
+    widths = architecture_of(json.loads((task.model / "config.json").read_text()))
+    if widths is None:
+        raise SystemExit("the model's architecture is not known")
+    rows = sides.rows_in_order(task)
+    answers = sum(row["answer_tokens"] for row in rows) / sum(row["tokens"] for row in rows)
+    frozen = widths.layers * (widths.attention_weights + widths.mlp_weights)
+    head = widths.hidden * widths.vocabulary
+    flops: float = (
+        4 * frozen + 6 * adapter_weights(widths, task.spec.recipe.lora_r) + 4 * head * answers
+    )
+    return flops
+
+
+def _plain(task: Task, answer: Path, shuffled: bool) -> Run:
     order = {
-        "model": str(model),
-        "rows": spec.train.path,
-        "recipe": spec.recipe.model_dump(mode="json"),
+        "model": str(task.model),
+        "rows": sides.rows_in_order(task),
+        "dev": task.spec.dev.path,
+        "recipe": task.spec.recipe.model_dump(mode="json"),
+        "warmup_steps": task.warmup_steps,
         "answer": str(answer),
-        "threads": spec.threads,
+        "threads": task.spec.threads,
+        "shuffled": shuffled,
     }
-    usage = _run(["-m", "benchmarks.training_speed", "--plain", json.dumps(order)], {})
+    path = answer.with_suffix(".order")
+    path.write_text(json.dumps(order))
+    usage = sides.run_python(
+        ["-m", "benchmarks.training_speed", "--plain", json.dumps(str(path))], {}
+    )
     told = json.loads(answer.read_bytes())
-    return Run(told["tokens"] / told["train_s"], usage.ru_maxrss * 1024, _cpu_s(usage))
+    return Run(
+        told["tokens"] / told["train_s"],
+        usage.ru_maxrss * 1024,
+        sides.cpu_s(usage),
+        tuple(told["losses"]),
+        told["dev_loss"],
+    )
 
 
-def _worker(spec: TrainSpec, job: Path) -> Run:
-    write_spec(job, JobSpec(job_id=job.name, spec=spec))
-    usage = _run(["-m", "agents.worker", str(job)], ALLOCATOR)
-    result = read_result(job)
-    if result is None or not isinstance(result.payload, TrainResult):
-        raise SystemExit(f"the worker failed: {result}")
-    trained = result.payload
-    return Run(trained.tokens_per_s, usage.ru_maxrss * 1024, _cpu_s(usage))
-
-
-def _train_plainly(order: dict[str, Any]) -> None:
+def _train_plainly(where: str) -> None:
     """Train as the documentation of TRL shows, but for bf16 and checkpointing, which only slow a CPU down."""
     import torch
     from datasets import Dataset
@@ -123,10 +124,11 @@ def _train_plainly(order: dict[str, Any]) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
+    order = json.loads(Path(where).read_text())
     recipe = Recipe.model_validate(order["recipe"])
     if order["threads"]:
         torch.set_num_threads(order["threads"])
-    rows = [json.loads(line) for line in Path(order["rows"]).read_text().splitlines()]
+    dev = [json.loads(line) for line in Path(order["dev"]).read_text().splitlines()]
     began_s: list[float] = []
     took_s: list[float] = []
 
@@ -137,6 +139,17 @@ def _train_plainly(order: dict[str, Any]) -> None:
         def on_step_end(self, *_args: Any, **_kwargs: Any) -> None:
             took_s.append(time.monotonic() - began_s[-1])
 
+    def table(rows: list[dict[str, str]]) -> Dataset:
+        return Dataset.from_list(
+            [
+                {
+                    "prompt": [{"role": "user", "content": row["prompt"]}],
+                    "completion": [{"role": "assistant", "content": row["completion"]}],
+                }
+                for row in rows
+            ]
+        )
+
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(order["model"], dtype=torch.float32),
         args=SFTConfig(
@@ -145,7 +158,9 @@ def _train_plainly(order: dict[str, Any]) -> None:
             max_steps=recipe.max_steps,
             learning_rate=recipe.learning_rate,
             max_length=recipe.max_length_tokens,
-            lr_scheduler_type="constant",
+            lr_scheduler_type="constant_with_warmup",
+            warmup_steps=order["warmup_steps"],
+            train_sampling_strategy="random" if order["shuffled"] else "sequential",
             bf16=False,
             activation_checkpointing=False,
             use_cpu=True,
@@ -155,15 +170,8 @@ def _train_plainly(order: dict[str, Any]) -> None:
             disable_tqdm=True,
             seed=recipe.seed,
         ),
-        train_dataset=Dataset.from_list(
-            [
-                {
-                    "prompt": [{"role": "user", "content": row["prompt"]}],
-                    "completion": [{"role": "assistant", "content": row["completion"]}],
-                }
-                for row in rows
-            ]
-        ),
+        train_dataset=table(order["rows"]),
+        eval_dataset=table(dev),
         processing_class=AutoTokenizer.from_pretrained(order["model"]),
         peft_config=LoraConfig(
             r=recipe.lora_r,
@@ -175,103 +183,22 @@ def _train_plainly(order: dict[str, Any]) -> None:
         callbacks=[Stopwatch()],
     )
     trainer.train()
-    last = [line for line in trainer.state.log_history if "loss" in line][-1]
-    answer = {"tokens": last["num_tokens"], "train_s": sum(took_s)}
-    Path(order["answer"]).write_text(json.dumps(answer))
-
-
-def _write_rows(source: Path | None, count: int, folder: Path) -> tuple[FileRef, FileRef]:
-    path = source or (
-        SHARED_ROWS if SHARED_ROWS.exists() else min((ROOT / "examples").glob("*.csv"))
-    )
-    with path.open(newline="", encoding="utf-8") as stream:
-        _, *rows = csv.reader(stream)
-    random.Random(0).shuffle(rows)
-    if len(rows) < DEV_ROWS + 1:
-        raise SystemExit(f"{path} has too few rows")
-    learnt = [rows[DEV_ROWS:][i % (len(rows) - DEV_ROWS)] for i in range(count)]
-    return _write(folder / "train.jsonl", learnt), _write(folder / "dev.jsonl", rows[:DEV_ROWS])
-
-
-def _write(path: Path, rows: list[list[str]]) -> FileRef:
-    lines = (
-        json.dumps({"prompt": row[0], "completion": row[-1], "row": number})
-        for number, row in enumerate(rows, start=2)
-    )
-    raw = "".join(line + "\n" for line in lines).encode()
-    path.write_bytes(raw)
-    return FileRef(path=str(path), sha256=hashlib.sha256(raw).hexdigest(), size_bytes=len(raw))
-
-
-def _model_folder(ref: ModelRef, scratch: Path) -> Path:
-    """Convert the model if need be, so that no run pays for it."""
-    code = (
-        "import sys, pathlib; from agents.jobs import ModelRef; from agents.worker.base_model import resolve;"
-        "from agents.worker.progress import Reporter;"
-        "print(resolve(ModelRef.model_validate_json(sys.argv[1]), Reporter(pathlib.Path(sys.argv[2]))).path)"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, ref.model_dump_json(), str(scratch)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return Path(ran.stdout.splitlines()[-1])
-
-
-def _run(arguments: list[str], environment: dict[str, str]) -> Any:
-    """Run Python to its end and return its resource usage."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdout=log,
-            stderr=log,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            raise SystemExit(log.read().decode()[-4000:])
-    return usage
-
-
-def _cpu_s(usage: Any) -> float:
-    return float(usage.ru_utime + usage.ru_stime)
-
-
-def _report(pairs: list[tuple[Run, Run]]) -> None:
-    measures: dict[str, tuple[Callable[[Run], float], float]] = {
-        "tokens/s": (lambda run: run.tokens_per_s, 1.0),
-        "peak memory, MiB": (lambda run: run.peak_memory_bytes, 2.0**20),
-        "CPU seconds": (lambda run: run.cpu_s, 1.0),
+    logged = [line for line in trainer.state.log_history if "loss" in line]
+    answer = {
+        "tokens": logged[-1]["num_tokens"],
+        "train_s": sum(took_s),
+        "losses": [line["loss"] for line in logged],
+        "dev_loss": trainer.evaluate()["eval_loss"],
     }
-    table = {}
-    print(
-        f"{'median of ' + str(len(pairs)) + ' pairs':<20}{'plain TRL':>12}{'worker':>12}{'ratio':>9}"
-    )
-    for name, (value, unit) in measures.items():
-        plain, ours = (median(value(pair[side]) / unit for pair in pairs) for side in (0, 1))
-        ratio = median(value(b) / value(a) for a, b in pairs)
-        table[name] = {"plain": plain, "worker": ours, "ratio": ratio}
-        print(f"{name:<20}{plain:>12.2f}{ours:>12.2f}{ratio:>9.2f}")
-    print(json.dumps(table))
+    Path(order["answer"]).write_text(json.dumps(answer))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Training speed: our worker against a plain TRL script"
     )
-    parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--batch", type=int, default=8, help="rows per step")
-    parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--rows-from", type=Path, default=None, help="a CSV; see above")
-    parser.add_argument(
-        "--cache", type=Path, default=ROOT / "data" / "models", help="converted models"
-    )
+    sides.add_options(parser)
+    parser.add_argument("--shuffled", action="store_true", help="the script mixes the rows itself")
     parser.add_argument("--plain", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
-from agents.recipe import Recipe
-from agents.worker import adapter_training, rows
+from agents.recipe import Recipe, rows_at_once
+from agents.worker import adapter_training, lean_steps, rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons
@@ -16,6 +16,10 @@ read = rows.read_rows
 
 class AdapterTrainer(AdapterOnly, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
     """SFTTrainer that saves the adapter only."""
+
+
+class LeanTrainer(lean_steps.LeanSteps, AdapterTrainer):
+    """The same in lean steps."""
 
 
 def encode(base: LoadedBase, read_rows: Sequence[rows.Row], recipe: Recipe) -> list[Lesson]:
@@ -31,11 +35,13 @@ def encode(base: LoadedBase, read_rows: Sequence[rows.Row], recipe: Recipe) -> l
 
 
 def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
-    """Make the trainer of a recipe."""
+    """Make the trainer of a recipe: with lean steps where they suit, else TRL's own."""
     if base.device == "cpu":
         adapter_training.score_only_answers()
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
-    trainer = AdapterTrainer(
+    lean = lean_steps.suits(base, recipe)
+    together = recipe.batch_size if lean else None
+    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device, together)
+    trainer = (LeanTrainer if lean else AdapterTrainer)(
         model=base.model,
         args=SFTConfig(**shared, max_length=None),
         processing_class=base.tokenizer,
@@ -43,6 +49,9 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         callbacks=setting.callbacks,
         **adapter_training.tables(lessons),
     )
+    if lean:
+        trainer.rows_at_once = rows_at_once(recipe, base.device)
+        lean_steps.prepare(trainer.model)
     return adapter_training.quiet(trainer)
 
 

@@ -219,6 +219,14 @@ def _score_everything(_job: Path, _value: object) -> None:
     adapter_training.score_only_answers = lambda: None
 
 
+def _plain_trl(job: Path, _value: object) -> None:
+    """Train as TRL and PEFT do by themselves."""
+    from agents.worker import lean_steps
+
+    _score_everything(job, _value)
+    lean_steps.suits = lambda *_: False
+
+
 def _micro_batch(_job: Path, rows: int) -> None:
     from agents.recipe import MICRO_BATCH
 
@@ -258,6 +266,7 @@ FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "infinite_gradient_at_step": _infinite_gradient_at_step,
     "no_memory_at_step": _no_memory_at_step,
     "score_everything": _score_everything,
+    "plain_trl": _plain_trl,
     "micro_batch": _micro_batch,
     "note_parts": _note_parts,
 }

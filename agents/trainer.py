@@ -229,6 +229,8 @@ def _spec(services: Services, known: _Known, recipe: Recipe, kind: JobKind) -> T
             "threads": settings.launcher.threads,
             "autotrain_venv": _text(settings.training.autotrain.venv),
             "autotrain_silence_s": settings.training.autotrain.silence_s,
+            "report_to": settings.training.report_to,
+            "reports_dir": str(services.data_dir.absolute() / "reports"),
         }
     )
 

@@ -56,7 +56,7 @@ async def reproduce(
         first = TrainResult.model_validate(work.payload(job))
         folder = _new_folder(app, job)
         spec = TrainSpec.model_validate(job.spec).model_copy(
-            update={"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False}
+            update={"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False, "report_to": ()}
         )
         write_spec(folder, JobSpec(job_id=folder.name, spec=spec))
         result = await _finished(app, folder, tell)

@@ -65,6 +65,15 @@ class Backend(StrEnum):
     """Hugging Face's AutoTrain in a virtual environment of its own: three methods, no checkpoints."""
 
 
+class Board(StrEnum):
+    """A tool that draws the curves of trainings, from files of this machine."""
+
+    TENSORBOARD = "tensorboard"
+    """Event files, written by tensorboardX; `tensorboard --logdir` shows them."""
+    TRACKIO = "trackio"
+    """A SQLite file; `trackio show` shows it. Its servers are never used."""
+
+
 class GateKind(StrEnum):
     """What a person can be asked in the course of a run."""
 
@@ -270,6 +279,8 @@ class TrainingSettings(_Section):
     """Share of the steps after which the question is asked."""
     save_steps: int = Field(default=20, ge=1)
     """Steps between two checkpoints, at most."""
+    report_to: tuple[Board, ...] = ()
+    """Tools that get the numbers of each step too, in files below `reports` in the data folder (extra `reports`). Empty: none."""
     max_iterations: int = Field(default=5, ge=1)
     """Trips around the loop before the debugger stops proposing another."""
     autotrain: AutoTrainSettings = AutoTrainSettings()

@@ -93,10 +93,15 @@ def lora(recipe: Recipe) -> LoraConfig:
     )
 
 
-def arguments(recipe: Recipe, lessons: Lessons, folder: Path, device: str) -> dict[str, Any]:
-    """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to."""
+def arguments(
+    recipe: Recipe, lessons: Lessons, folder: Path, device: str, at_once: int | None = None
+) -> dict[str, Any]:
+    """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to.
+
+    `at_once` are the rows of one call of a training step; without it those that go through the model together.
+    """
     cpu = device == "cpu"
-    at_once = rows_at_once(recipe, device)
+    at_once = at_once or rows_at_once(recipe, device)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": at_once,

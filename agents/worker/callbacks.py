@@ -11,6 +11,7 @@ import torch
 from transformers import TrainerCallback
 
 from agents.jobs import DEV_LOSS_ROSE, Progress, StopMode, requested_stop
+from agents.worker.boards import Boards
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
 from agents.worker.progress import Reporter
 from agents.worker.spikes import SpikeWatch
@@ -115,8 +116,11 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
         tokens_by_step: list[int],
         earlier_s: float,
         watch: SpikeWatch,
+        *,
+        boards: Boards,
     ) -> None:
         self.watch = watch
+        self.boards = boards
         self.reporter = reporter
         self.table = table
         self.tokens_by_step = tokens_by_step
@@ -188,7 +192,9 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
 
     def _line(self, step: int, **numbers: float | None) -> None:
         tokens = self.tokens_by_step[step]
-        self.reporter.line(Progress(stage="training", step=step, tokens=tokens, **numbers))
+        line = Progress(stage="training", step=step, tokens=tokens, **numbers)
+        self.boards.write(line)
+        self.reporter.line(line)
 
     def _done(self, step: int) -> int:
         """Return the tokens of this attempt."""

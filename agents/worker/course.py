@@ -175,11 +175,13 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     import torch
 
     from agents.worker.adapter_training import Setting
+    from agents.worker.boards import open_boards
     from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller
 
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
+    boards = open_boards(spec.report_to, folder / spec.reports_dir, folder.name)
     base, rows, lessons = _prepare(folder, spec, reporter, method)
     table = _timetable(spec, lessons.steps)
     origin = Origin(
@@ -195,6 +197,7 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         lessons.tokens_by_step(),
         saved[-1].manifest.standing.train_s if saved else 0.0,
         _watch(spec.recipe, rows, lessons, saved),
+        boards=boards,
     )
     conductor = Conductor(
         folder, table, origin, teller.standing, saved, patience=spec.recipe.patience
@@ -215,6 +218,8 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
             trainer.train()
     except NonFiniteLoss as found:
         broken = found.what
+    finally:
+        boards.close()
     return Course(
         origin,
         teller.standing(trainer.state.global_step),

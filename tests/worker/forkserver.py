@@ -244,6 +244,21 @@ def _note_parts(job: Path, _value: object) -> None:
     Teller.on_substep_end = note  # type: ignore[method-assign]
 
 
+def _note_sockets(job: Path, _value: object) -> None:
+    """Write a line for each use of a socket that would leave the process."""
+
+    def watch(event: str, args: tuple[Any, ...]) -> None:
+        if event in {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo"}:
+            with (job / "sockets").open("a") as lines:
+                lines.write(f"{event} {args[1:]}\n")
+
+    sys.addaudithook(watch)
+
+
+def _environment(_job: Path, variables: dict[str, str]) -> None:
+    os.environ.update(variables)
+
+
 def _before_step_end(step: int, act: Callable[[], None]) -> None:
     from agents.worker.callbacks import Conductor
 
@@ -269,6 +284,8 @@ FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "plain_trl": _plain_trl,
     "micro_batch": _micro_batch,
     "note_parts": _note_parts,
+    "note_sockets": _note_sockets,
+    "environment": _environment,
 }
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import export_wishes, further_wishes, publish_wishes, reviving, rights, uploads
+from bot import controls, further_wishes, rights, uploads
 from bot.downloads import Links
 from bot.publish_wishes import Publish
 from bot.surface import Person
@@ -25,11 +25,10 @@ from configs.schema import GateKind
 from storage import approvals, datasets, events, runs
 from storage.approvals import Answer
 from storage.files import StoredFile
-from storage.models import FINAL, Approval, Decision, Phase, Run
+from storage.models import Approval, Decision, Run
 
 METHODS = methods.NAMES
 ADAPTER = "adapter"
-NAME_CHARS = 60
 YES_OR_NO = {
     GateKind.CHECKPOINT.value: "Here I only understand ✅ (go on) or ❌ (stop here).",
     GateKind.PUBLISH.value: "Here I only understand ✅ (push it) or ❌ (don't). For another repository or visibility: ❌, "
@@ -130,16 +129,16 @@ class Commands:
         number = wish.continue_from or continuing.named(wish.goal)
         if number is None:
             return None
-        run = await self.services.db.read(_find, number)
+        run = await self.services.db.read(controls.find, number)
         if run and (wish.sees_all or rights.may_see(wish.person, run, wish.guild)):
             return await self.services.db.read(continuing.find, run)
-        raise UserError(_no_run(number))
+        raise UserError(controls.none_here(number))
 
     async def _further(self, wish: Start, parent: Parent) -> Start:
         """Return a wish with what it leaves to the earlier run: the model, and a task that it does not name."""
         goal = continuing.without_name(wish.goal)
         if not goal:
-            earlier = await self.services.db.read(_find, parent.run)
+            earlier = await self.services.db.read(controls.find, parent.run)
             goal = earlier.goal if earlier else ""
         named = [change for change in wish.wishes if change.field == "model"]
         model = wish.model or (None if named else parent.model)
@@ -177,31 +176,31 @@ class Commands:
 
     async def pause(self, run_id: int, person: Person) -> str:
         """Stop a run where it is, to be resumed. Raises: UserError."""
-        return await self.services.db.write(_pause, self.services, run_id, person)
+        return await self.services.db.write(controls.pause, self.services, run_id, person)
 
     async def resume(self, run_id: int, person: Person) -> str:
         """Go on with a paused or failed run. Raises: UserError."""
-        text = await self.services.db.write(_resume, self.services, run_id, person)
+        text = await self.services.db.write(controls.resume, self.services, run_id, person)
         self.services.wake(run_id)
         return text
 
     async def cancel(self, run_id: int, person: Person) -> str:
         """End a run. Raises: UserError."""
-        return await self.services.db.write(_cancel, self.services, run_id, person)
+        return await self.services.db.write(controls.cancel, self.services, run_id, person)
 
     async def leave(self, guilds: Container[str]) -> None:
         """End the open runs of servers that have removed the bot: nobody there can see or stop them any more."""
-        await self.services.db.write(_leave, self.services, guilds)
+        await self.services.db.write(controls.leave, self.services, guilds)
 
     async def export(self, run_id: int, person: Person, wanted: ExportFormat) -> str:
         """Have a delivered adapter written in another format. Raises: UserError."""
-        text = await self.services.db.write(_export, self.services, run_id, person, wanted)
+        text = await self.services.db.write(controls.export, self.services, run_id, person, wanted)
         self.services.wake(run_id)
         return text
 
     async def publish(self, run_id: int, person: Person, wish: Publish) -> str:
         """Have a delivered adapter pushed to the Hub, once a person has said yes to what is shown. Raises: UserError."""
-        text = await self.services.db.write(_publish, self.services, run_id, person, wish)
+        text = await self.services.db.write(controls.publish, self.services, run_id, person, wish)
         self.services.wake(run_id)
         return text
 
@@ -221,9 +220,9 @@ class Commands:
 
     async def visible(self, run_id: int, person: Person, guild: str | None) -> Run:
         """Return a run that is this person's business. Raises: UserError."""
-        run = await self.services.db.read(_find, run_id)
+        run = await self.services.db.read(controls.find, run_id)
         if run is None or not rights.may_see(person, run, guild):
-            raise UserError(_no_run(run_id))
+            raise UserError(controls.none_here(run_id))
         return run
 
 
@@ -244,10 +243,6 @@ def _weighed(wish: Start) -> Start:
         return wish
     named = (*weights.named(wish.goal), *wish.weights)
     return replace(wish, goal=weights.without_names(wish.goal), weights=named)
-
-
-def _no_run(run_id: int) -> str:
-    return f"There is no run #{run_id} here. `/finetune list` shows yours."
 
 
 def _start(
@@ -302,7 +297,7 @@ def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it
     run = runs.get(session, approval.run_id)
     if not rights.may_decide(services.settings, person, run):
         if approvals.tell_once(session, approval, person.id):
-            return Reaction(Effect.NOT_ALLOWED, _whose(services, run)), run.id
+            return Reaction(Effect.NOT_ALLOWED, controls.whose(services, run)), run.id
         return Reaction(Effect.NOT_ALLOWED_AGAIN), run.id
     answer = Answer(decision, person.id, person.name, comment)
     try:
@@ -344,89 +339,6 @@ def _checked(
 
 
 def _already(approval: Approval) -> str:
-    who = plain(approval.decided_by_name or "the clock", NAME_CHARS)
+    who = plain(approval.decided_by_name or "the clock", controls.NAME_CHARS)
     when = f"{approval.decided_at:%H:%M} UTC" if approval.decided_at else "earlier"
     return f"That was answered already: {approval.decision.value} by {who}, {when}."
-
-
-def _whose(services: Services, run: Run) -> str:
-    role = services.settings.guild(run.guild).approver_role_id
-    others = f" or somebody with the role <@&{role}>" if role else ""
-    owner = plain(run.owner_name, NAME_CHARS) or "the person who asked for this run"
-    return f"Only {owner}{others} can answer this."
-
-
-def _pause(session: Session, services: Services, run_id: int, person: Person) -> str:
-    run = _mine(session, services, run_id, person)
-    if run.phase in FINAL:
-        raise UserError(f"Run #{run_id} is over ({run.phase.value}); there is nothing to pause.")
-    if run.paused:
-        raise UserError(f"Run #{run_id} is paused already. `/finetune resume` goes on.")
-    runs.touch(session, run, paused=True)
-    return f"Run #{run_id} pauses as soon as a checkpoint is saved. `/finetune resume` goes on."
-
-
-def _resume(session: Session, services: Services, run_id: int, person: Person) -> str:
-    run = _mine(session, services, run_id, person)
-    if run.phase is Phase.FAILED:
-        reviving.revive(session, services, run)
-    elif run.paused:
-        runs.touch(session, run, paused=False)
-    else:
-        raise UserError(f"Run #{run_id} is neither paused nor failed; it is {run.phase.value}.")
-    events.unsettle(session, run_id)
-    return f"Run #{run_id} goes on."
-
-
-def _export(
-    session: Session, services: Services, run_id: int, person: Person, wanted: ExportFormat
-) -> str:
-    return export_wishes.note(session, _mine(session, services, run_id, person), wanted)
-
-
-def _publish(
-    session: Session, services: Services, run_id: int, person: Person, wish: Publish
-) -> str:
-    return publish_wishes.note(session, services, _mine(session, services, run_id, person), wish)
-
-
-def _cancel(session: Session, services: Services, run_id: int, person: Person) -> str:
-    run = _mine(session, services, run_id, person)
-    if run.phase in FINAL:
-        raise UserError(f"Run #{run_id} is over already ({run.phase.value}).")
-    after_delivery = _back_to_rest(session, services, run)
-    if after_delivery is not None:
-        return after_delivery
-    work.cancel(session, services, run, by=person.name)
-    return f"Run #{run_id} is cancelled; anything that runs for it stops within half a minute."
-
-
-def _back_to_rest(session: Session, services: Services, run: Run) -> str | None:
-    """End what a delivered run was asked for later, and say so: what was delivered before stays delivered."""
-    if run.phase is Phase.EXPORTING:
-        runs.move(session, run, Phase.DELIVERED, exports=[], ended_at=services.clock.now())
-        return f"Run #{run.id} is not written in another format after all; its adapter stays."
-    if run.phase is Phase.PUBLISHING:
-        return publish_wishes.take_back(session, services, run)
-    return None
-
-
-def _leave(session: Session, services: Services, guilds: Container[str]) -> None:
-    for run in runs.open_runs(session):
-        if run.guild is None or run.guild not in guilds:
-            continue
-        if _back_to_rest(session, services, run) is None:
-            work.cancel(session, services, run, by="the server, which removed the bot")
-
-
-def _mine(session: Session, services: Services, run_id: int, person: Person) -> Run:
-    run = _find(session, run_id)
-    if run is None:
-        raise UserError(f"There is no run #{run_id}. `/finetune list` shows yours.")
-    if not rights.may_decide(services.settings, person, run):
-        raise UserError(_whose(services, run).replace("answer this", "do that"))
-    return run
-
-
-def _find(session: Session, run_id: int) -> Run | None:
-    return session.get(Run, run_id)

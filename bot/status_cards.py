@@ -82,12 +82,18 @@ def progress(scene: Scene) -> str:
     if "tokens_per_s" in known and "peak_memory_bytes" in known:
         speed, memory = known["tokens_per_s"], known["peak_memory_bytes"]
         lines.append(f"{speed:,.0f} tokens/s · {size(memory)} of memory at most")
-    losses = [p.loss for p in scene.progress if p.loss is not None]
+    losses = _losses(scene.progress)
     if len(losses) > 2:
         lines.append(f"loss {inline(sparkline(losses, 30))} {losses[0]:.2f} → {losses[-1]:.2f}")
     if scene.run.paused:
         lines.append("**Pausing** after this step.")
     return "\n".join(lines)
+
+
+def _losses(told: tuple[Progress, ...]) -> list[float]:
+    """Return the loss by step. A worker that was started again has done some steps twice, with the same outcome."""
+    by_step = {line.step: line.loss for line in told if line.loss is not None}
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def _newest(told: tuple[Progress, ...]) -> dict[str, Any]:

@@ -90,3 +90,12 @@ def test_a_job_that_is_at_something_else_shows_no_old_numbers() -> None:
     told = (Progress(stage="training", loss=1.0), Progress(stage="packing"))
 
     assert status_cards.progress(replace(scene("status", {}), progress=told)) == "packing"
+
+
+def test_steps_that_a_restarted_worker_did_twice_are_drawn_once() -> None:
+    once = [Progress(stage="training", step=n, steps=4, loss=4.0 - n) for n in range(1, 4)]
+    shown = replace(scene("status", {}), progress=tuple(once))
+    again = replace(shown, progress=(*once[:2], *once))
+
+    assert "3.00 → 1.00" in status_cards.progress(shown)
+    assert status_cards.progress(again) == status_cards.progress(shown)

@@ -155,6 +155,7 @@ def _train_plainly(where: str) -> None:
         args=SFTConfig(
             output_dir=str(Path(order["answer"]).with_suffix("")),
             per_device_train_batch_size=recipe.batch_size,
+            per_device_eval_batch_size=sides.DEV_ROWS,
             max_steps=recipe.max_steps,
             learning_rate=recipe.learning_rate,
             max_length=recipe.max_length_tokens,

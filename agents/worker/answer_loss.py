@@ -29,11 +29,10 @@ class _AnswerLoss(torch.autograd.Function):
         g_hidden = torch.empty_like(hidden)
         for start in range(0, len(targets), POSITIONS_AT_ONCE):
             part = slice(start, start + POSITIONS_AT_ONCE)
-            scores = hidden[part] @ head.t()
             wanted = targets[part, None]
-            norm = scores.logsumexp(-1, keepdim=True)
-            total += (norm - scores.gather(1, wanted)).sum()
-            chance = scores.sub_(norm).exp_()
+            likely = (hidden[part] @ head.t()).log_softmax(-1)
+            total -= likely.gather(1, wanted).sum()
+            chance = likely.exp_()
             chance.scatter_add_(1, wanted, chance.new_full(wanted.shape, -1.0))
             torch.mm(chance, head, out=g_hidden[part])
         ctx.save_for_backward(g_hidden)

@@ -4,6 +4,8 @@ PYTHON ?= python3
 # With an NVIDIA GPU, or to force the CPU build, name another one: make install TORCH="torch==2.13.0 --index-url …"
 TORCH ?= torch==2.13.0
 ARGS ?=
+# As many as there are cores, but no more than four: each starts the training stack once. A file stays in one process.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +28,7 @@ run: $(STAMP) ## The bot
 	$(BIN)/tunewright run $(ARGS)
 
 test: $(STAMP) ## The test suite, without what takes minutes
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: $(STAMP) ## The test suite with what takes minutes
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)

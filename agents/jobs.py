@@ -604,6 +604,12 @@ class MeasureResult(_Message):
     completion_tokens_p95: int
     completion_tokens_max: int
     rows_over_context: int
+    """Longer than `limit_tokens`: their end is cut off."""
+    rows_left_out: tuple[int, ...] = ()
+    """Numbers of the first 20 rows that are too long to learn anything from; they are left out."""
+    rows_left_out_count: int = 0
+    limit_tokens: int = 0
+    """Tokens that a row may have."""
     step_s: float
     """Seconds per optimizer step of `recipe.batch_size` rows of about mean length."""
     decode_token_s: float
@@ -685,6 +691,8 @@ class TrainResult(_Message):
     resumed_from_step: int | None = None
     spikes: tuple[LossSpike, ...] = ()
     """The five highest against what was usual, in the order of the steps."""
+    rows_left_out: tuple[int, ...] = ()
+    """Numbers of the first 20 rows that were too long to learn anything from."""
     damaged: tuple[str, ...] = ()
     """A sentence for each checkpoint that was found damaged and not used."""
     adapter_dir: str | None = None

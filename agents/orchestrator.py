@@ -186,6 +186,13 @@ def _found(
             "target": target,
             "enough": planning.is_enough(measured.baseline, target),
         }
+    if measured.rows_over_context or measured.rows_left_out_count:
+        found["long_rows"] = {
+            "limit_tokens": measured.limit_tokens,
+            "cut": measured.rows_over_context,
+            "left_out": measured.rows_left_out_count,
+            "rows": list(measured.rows_left_out),
+        }
     if chosen is not None:
         found["selection"] = {"why": chosen.why, "candidates": chosen.shown}
     return found

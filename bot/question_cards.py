@@ -18,6 +18,8 @@ from storage.models import Approval, Decision
 
 DEFAULT_AFTER_SILENCE = "Training goes on while this question stands; no answer means “go on”."
 
+ROWS_NAMED = 5
+
 
 def reading(scene: Scene) -> Card:
     """Ask how the columns of a file are to be read."""
@@ -60,6 +62,7 @@ def plan(scene: Scene) -> Card:
         _gain_sentence(guess),
         *baseline_sentences(shown.get("baseline")),
         *selection_lines(shown.get("selection")),
+        *long_row_sentences(shown.get("long_rows")),
         *_amendments(shown),
     ]
     origins = "\n".join(
@@ -126,6 +129,22 @@ def baseline_sentences(found: dict[str, Any] | None) -> list[str]:
             "A prompt may be all you need; train only if it is too long or too slow for you."
         )
     return lines
+
+
+def long_row_sentences(found: dict[str, Any] | None) -> list[str]:
+    """Say which rows are longer than the model reads here."""
+    if found is None:
+        return []
+    said = [f"⚠ Of rows longer than {found['limit_tokens']:,} tokens"]
+    if found["cut"]:
+        said.append(f"{found['cut']:,} are cut at their end")
+    if found["left_out"]:
+        rows = ", ".join(f"{row:,}" for row in found["rows"][:ROWS_NAMED])
+        more = ", …" if found["left_out"] > ROWS_NAMED else ""
+        said.append(
+            f"{found['left_out']:,} are left out (row {rows}{more}), as nothing of their answers would be left"
+        )
+    return [f"{said[0]}, {' and '.join(said[1:])}."]
 
 
 def selection_lines(found: dict[str, Any] | None) -> list[str]:

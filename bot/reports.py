@@ -103,7 +103,16 @@ def against_parent(result: EvaluateResult) -> list[str]:
 def training_summary(payload: dict[str, Any]) -> str:
     """Say how a training went, and which rows to look at."""
     done = TrainResult.model_validate(payload)
-    return "\n".join([_went(done), *(_spike(spike) for spike in _highest(done.spikes))])
+    return "\n".join(
+        [_went(done), *_left_out(done), *(_spike(spike) for spike in _highest(done.spikes))]
+    )
+
+
+def _left_out(done: TrainResult) -> list[str]:
+    if not done.rows_left_out:
+        return []
+    rows = ", ".join(f"{row:,}" for row in done.rows_left_out)
+    return [f"Rows that were too long to learn anything from were left out: {rows}."]
 
 
 def _went(done: TrainResult) -> str:

@@ -49,6 +49,8 @@ class Origin(_Facts):
     base_sha256: str
     base_hub_id: str | None
     versions: dict[str, str]
+    rows_left_out: tuple[int, ...] = ()
+    """Numbers of the first rows that were too long to learn anything from."""
 
 
 class Standing(_Facts):

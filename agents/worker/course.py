@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from agents.worker.adapter_training import Setting
     from agents.worker.base_model import BaseFolder, LoadedBase
-    from agents.worker.lessons import Lesson, Lessons
+    from agents.worker.lessons import Fitting, Lesson, Lessons
     from agents.worker.spikes import SpikeWatch
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers")
@@ -177,12 +177,13 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     from agents.worker.adapter_training import Setting
     from agents.worker.boards import open_boards
     from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller
+    from agents.worker.lessons import MOST_NAMED
 
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
     boards = open_boards(spec.report_to, folder / spec.reports_dir, folder.name)
-    base, rows, lessons = _prepare(folder, spec, reporter, method)
+    base, learnt, lessons = _prepare(folder, spec, reporter, method)
     table = _timetable(spec, lessons.steps)
     origin = Origin(
         training_sha256=training_sha256(spec),
@@ -190,13 +191,14 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         base_sha256=base.folder.sha256,
         base_hub_id=base.folder.hub_id,
         versions=_versions(),
+        rows_left_out=learnt.left_out[:MOST_NAMED],
     )
     teller = Teller(
         reporter,
         table,
         lessons.tokens_by_step(),
         saved[-1].manifest.standing.train_s if saved else 0.0,
-        _watch(spec.recipe, rows, lessons, saved),
+        _watch(spec.recipe, learnt.rows, lessons, saved),
         boards=boards,
     )
     conductor = Conductor(
@@ -245,9 +247,9 @@ def _watch(
 
 def _prepare(
     folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
-) -> "tuple[LoadedBase, list[Any], Lessons]":
+) -> "tuple[LoadedBase, Fitting, Lessons]":
     from agents.worker import adapter_training, base_model
-    from agents.worker.lessons import plan_lessons
+    from agents.worker.lessons import fitting, plan_lessons
     from agents.worker.order import steps_of
     from agents.worker.rows import draw
 
@@ -267,8 +269,11 @@ def _prepare(
             "Training needs rows to learn from and rows to check on. Upload more rows.",
             for_person=True,
         )
-    learnt, checked = (method.encode(base, part, recipe) for part in (train, dev))
-    return base, train, plan_lessons(learnt, checked, recipe, steps_of(len(train), recipe))
+    learnt, checked = (
+        fitting(lambda part: method.encode(base, part, recipe), part) for part in (train, dev)
+    )
+    steps = steps_of(len(learnt.rows), recipe)
+    return base, learnt, plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
 
 
 def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
@@ -301,6 +306,7 @@ def _payload(
         peak_memory_bytes=standing.peak_memory_bytes,
         resumed_from_step=course.resumed_from_step,
         spikes=standing.spikes,
+        rows_left_out=course.origin.rows_left_out,
         damaged=damages(checkpoints_dir),
         adapter_dir="artifacts/adapter" if adapter_sha256 else None,
         adapter_sha256=adapter_sha256,

@@ -1,4 +1,6 @@
-"""The one error that a worker raises on purpose."""
+"""The errors that a worker raises on purpose."""
+
+from collections.abc import Sequence
 
 
 class WorkerError(Exception):
@@ -13,3 +15,11 @@ class WorkerError(Exception):
         self.code = code
         self.message = message
         self.for_person = for_person
+
+
+class RowsTooLong(WorkerError):
+    """Rows of which nothing that could be learnt is left when they are cut; `rows` are their numbers."""
+
+    def __init__(self, rows: Sequence[int], message: str) -> None:
+        super().__init__("bad_data", message, for_person=True)
+        self.rows = frozenset(rows)

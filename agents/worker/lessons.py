@@ -1,12 +1,16 @@
 """All that a training will see, tokenised beforehand and in the order in which it will see it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from agents.recipe import Recipe
+from agents.worker.errors import RowsTooLong
 from agents.worker.order import order_of
+
+MOST_NAMED = 20
+"""Rows that a result names, of those that are left out."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,31 @@ class Lessons:
         """Return the tokens seen after 0, 1, 2 … steps, padding left out."""
         seen = (self.rows[i].tokens for i in self.order)
         return list(accumulate(seen, initial=0))[:: self.batch_size]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Rows of which something can be learnt, each with its lesson."""
+
+    rows: list[Any]
+    lessons: list[Lesson]
+    left_out: tuple[int, ...] = ()
+    """Numbers of the others, which are too long."""
+
+
+def fitting(encode: Callable[[list[Any]], list[Lesson]], rows: list[Any]) -> Fitting:
+    """Turn rows into lessons, without those of which nothing would be left when they are cut.
+
+    Raises: WorkerError: nothing is left of any of them, or `encode` refuses them for another reason.
+    """
+    try:
+        return Fitting(rows, encode(rows))
+    except RowsTooLong as error:
+        others = [row for row in rows if row.number not in error.rows]
+        if not others:
+            raise
+        rest = fitting(encode, others)
+        return Fitting(rest.rows, rest.lessons, tuple(sorted(error.rows | set(rest.left_out))))
 
 
 def plan_lessons(rows: list[Lesson], dev: list[Lesson], recipe: Recipe, steps: int) -> Lessons:

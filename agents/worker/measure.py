@@ -42,6 +42,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     from agents.worker import base_model, callbacks
     from agents.worker.course import load, teaching
+    from agents.worker.lessons import MOST_NAMED, fitting
     from agents.worker.rows import draw
 
     method = teaching(spec.recipe.method)
@@ -61,7 +62,8 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         raise WorkerError(
             "too_few_rows", "There are no rows to learn from. Upload more rows.", for_person=True
         )
-    learnt = method.encode(base, train, spec.recipe)
+    found = fitting(lambda part: method.encode(base, part, spec.recipe), train)
+    learnt = found.lessons
     lengths = [row.whole_tokens for row in learnt]
     answers = [row.answer_tokens for row in learnt]
     answer_p95 = _p95(answers)
@@ -86,6 +88,9 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         completion_tokens_p95=answer_p95,
         completion_tokens_max=max(answers),
         rows_over_context=sum(length > limit for length in lengths),
+        rows_left_out=found.left_out[:MOST_NAMED],
+        rows_left_out_count=len(found.left_out),
+        limit_tokens=limit,
         step_s=step_s,
         decode_token_s=decode_token_s,
         load_s=load_s,

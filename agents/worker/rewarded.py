@@ -16,7 +16,7 @@ from agents.worker import adapter_training, rows, shaped_rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.answers import Exam, answer
 from agents.worker.base_model import LoadedBase
-from agents.worker.errors import WorkerError
+from agents.worker.errors import RowsTooLong
 from agents.worker.lessons import Lesson, Lessons
 from agents.worker.rewards import scorecard
 from agents.worker.rewards.attempt import Attempt
@@ -67,18 +67,17 @@ class Rewarded(AdapterOnly):
 def encode(base: LoadedBase, tasks: Sequence[Task], recipe: Recipe) -> list[Lesson]:
     """Turn prompts into tokens.
 
-    Raises: WorkerError: a prompt leaves no room for an answer, or has no reference where a reward needs one.
+    Raises: RowsTooLong: prompts leave no room for an answer. WorkerError: one has no reference where a reward needs one.
     """
     scorecard.check_references(recipe.rewards, tasks)
     limit = shaped_rows.room(base, recipe) - recipe.max_new_tokens
     lessons = [_lesson(base, task) for task in tasks]
     long = [t.number for t, row in zip(tasks, lessons, strict=True) if row.tokens > limit]
     if long:
-        raise WorkerError(
-            "bad_data",
+        raise RowsTooLong(
+            long,
             f"{rows.listed(long)}: the prompt has more than {limit} tokens, which leaves no room for an answer of "
             f"{recipe.max_new_tokens}. Shorten the prompts, or change max_length_tokens or max_new_tokens.",
-            for_person=True,
         )
     return lessons
 

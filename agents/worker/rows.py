@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from agents.jobs import FileRef, row_name
 from agents.worker import chat
 from agents.worker.chat import Message, Tools
-from agents.worker.errors import WorkerError
+from agents.worker.errors import RowsTooLong, WorkerError
 
 R = TypeVar("R")
 IGNORED = -100
@@ -195,7 +195,7 @@ def cut(
 ) -> list[Encoded]:
     """Cut encoded rows at `max_length`.
 
-    Raises: WorkerError: a row has no answer left to learn from, or no row teaches when to stop.
+    Raises: RowsTooLong: rows have no answer left to learn from. WorkerError: no row teaches when to stop.
     """
     short = [
         Encoded(e.input_ids[:max_length], e.labels[:max_length], min(e.prompt_tokens, max_length))
@@ -207,11 +207,10 @@ def cut(
         if all(i == IGNORED for i in e.labels)
     ]
     if silent:
-        raise WorkerError(
-            "bad_data",
+        raise RowsTooLong(
+            silent,
             f"{listed(silent)} {'is' if len(silent) == 1 else 'are'} longer than {max_length} tokens before the answer "
             "begins, so nothing can be learnt there. Shorten the prompts or raise max_length_tokens.",
-            for_person=True,
         )
     if not any(set(ends) & set(e.labels) for e in short):
         raise WorkerError(

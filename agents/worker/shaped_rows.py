@@ -14,7 +14,7 @@ from agents.jobs import FileRef
 from agents.recipe import Recipe
 from agents.worker import rows
 from agents.worker.base_model import LoadedBase
-from agents.worker.errors import WorkerError
+from agents.worker.errors import RowsTooLong, WorkerError
 from agents.worker.lessons import Lesson
 
 Prompt = str | list[dict[str, Any]]
@@ -137,7 +137,7 @@ def fit(
 ) -> list[list[Said]]:
     """Cut every answer of every row so that it fits `limit` tokens together with its prompt.
 
-    Raises: WorkerError: in a row nothing is left of an answer, or no answer at all teaches when to stop.
+    Raises: RowsTooLong: in rows nothing is left of an answer. WorkerError: no answer at all teaches when to stop.
     """
     short = [
         [Said(t.prompt, t.answer[: max(0, limit - len(t.prompt))], t.whole_tokens) for t in row]
@@ -149,11 +149,10 @@ def fit(
         if not all(t.answer for t in cut)
     ]
     if silent:
-        raise WorkerError(
-            "bad_data",
+        raise RowsTooLong(
+            silent,
             f"{rows.listed(silent)} {'is' if len(silent) == 1 else 'are'} longer than {limit} tokens before the answer "
             "begins, so nothing can be learnt there. Shorten the prompts or raise max_length_tokens.",
-            for_person=True,
         )
     if not any(set(ends) & set(t.answer) for row in short for t in row):
         raise WorkerError(

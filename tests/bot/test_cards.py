@@ -15,7 +15,7 @@ from agents.jobs import (
     Verdict,
 )
 from agents.recipe import Metric
-from bot import cards, reports
+from bot import cards, question_cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
 from tests.facts import a_training, an_evaluation, an_intake
@@ -176,3 +176,15 @@ def test_a_report_compares_with_the_earlier_adapter_too_and_says_when_it_got_wor
 def test_rows_that_an_earlier_adapter_has_learnt_are_told_on_the_data_card() -> None:
     assert "1,200 rows were part of the training" in data_card(learnt_before=1200)
     assert "goes on from" not in data_card()
+
+
+def test_a_plan_names_rows_that_are_longer_than_the_model_reads() -> None:
+    found = {"limit_tokens": 1024, "cut": 2, "left_out": 7, "rows": [3, 9, 17, 21, 40, 41, 77]}
+
+    (both,) = question_cards.long_row_sentences(found)
+    (cut,) = question_cards.long_row_sentences(found | {"left_out": 0, "rows": []})
+
+    assert "longer than 1,024 tokens, 2 are cut at their end and 7 are left out" in both
+    assert "(row 3, 9, 17, 21, 40, …)" in both
+    assert cut.endswith("2 are cut at their end.")
+    assert question_cards.long_row_sentences(None) == []

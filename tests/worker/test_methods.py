@@ -158,7 +158,7 @@ def test_rows_that_teach_nothing_are_refused_before_the_training(
     other = {"prompt": "y", "completion": "a", "label": True} if "All" not in words else row
     rows = [row, other] if method is Method.KTO else [row]
     if words == "longer than":
-        rows.append({"prompt": "y", "completion": "a", "label": False})
+        rows = [row, row | {"label": False}]
     train = write_records(tmp_path / "odd.jsonl", rows)
     job = open_job(tmp_path / "job", method_spec(tiny, tmp_path, method, train=train))
 

@@ -336,7 +336,7 @@ def test_a_batch_of_many_rows_goes_through_in_parts_with_the_same_first_gradient
     assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
 
-def test_rows_without_room_for_an_answer_are_refused_by_number(
+def test_rows_without_room_for_an_answer_are_left_out_and_named(
     worker: ForkServer, tiny: Path, tmp_path: Path
 ) -> None:
     pairs = colours(TRAIN_ROWS)
@@ -345,12 +345,21 @@ def test_rows_without_room_for_an_answer_are_refused_by_number(
     recipe = RECIPE.model_copy(update={"max_length_tokens": 128})
     spec = train_spec(tiny, tmp_path, train=train, recipe=recipe)
 
+    others = write_rows(
+        tmp_path / "others.jsonl", [pair for n, pair in enumerate(pairs) if n not in (3, 7)]
+    )
+    without = train_spec(tiny, tmp_path, train=others, recipe=recipe, checkpoints_dir="elsewhere")
+
     result = worker.run(open_job(tmp_path / "job", spec))
+    expected = worker.run(open_job(tmp_path / "without", without))
 
     assert result is not None
-    assert result.error is not None
-    assert (result.error.code, result.error.for_person) == ("bad_data", True)
-    assert result.error.message.startswith("Rows 5, 9 are longer than 128 tokens")
+    assert expected is not None
+    assert isinstance(result.payload, TrainResult)
+    assert isinstance(expected.payload, TrainResult)
+    assert result.payload.rows_left_out == (5, 9)
+    assert expected.payload.rows_left_out == ()
+    assert result.payload.adapter_sha256 == expected.payload.adapter_sha256
 
 
 def test_a_manifest_says_what_a_checkpoint_rests_on(golden: Path) -> None:

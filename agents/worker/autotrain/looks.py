@@ -15,7 +15,7 @@ from agents.worker.adapter_training import Setting
 from agents.worker.autotrain.adapter import WEIGHTS, unusable
 from agents.worker.autotrain.program import CACHE
 from agents.worker.base_model import BaseFolder
-from agents.worker.lessons import plan_lessons
+from agents.worker.lessons import fitting, plan_lessons
 from agents.worker.progress import Reporter
 
 
@@ -33,7 +33,7 @@ def dev_losses(
     reporter.stage("looking at the dev rows")
     base = base_model.load(found)
     base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
-    seen = method.encode(base, dev, spec.recipe)
+    seen = fitting(lambda part: method.encode(base, part, spec.recipe), dev).lessons
     lessons = plan_lessons(seen, seen, spec.recipe, 1)
     trainer = method.make_trainer(base, lessons, spec.recipe, Setting(adapter.parent / CACHE, []))
     before = trainer.evaluate()["eval_loss"]  # a new adapter changes nothing yet

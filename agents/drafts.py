@@ -72,7 +72,7 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     changes, stays = continuing.possible(parent, changes)
     kept_shape = _shape(parent)
     new = [(c.field, str(c.value), reason) for c in changes] + kept_shape
-    named = {entry[0] for entry in new}
+    named = {entry[0] for entry in new} | set(continuing.SHAPE if parent else ())
     earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
     if before.method is not Method.SFT:
         after = _shaped(methods.wished(before, changes), parent)
@@ -127,12 +127,10 @@ async def _understood(
 
 
 def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
-    """Return what a recipe takes over from an earlier adapter, and that it is from there."""
-    return (
-        [(name, str(value), parent.origin) for name, value in parent.shape.items()]
-        if parent
-        else []
-    )
+    """Return what a recipe takes over from an earlier adapter, and that it is from there; options that are off go unsaid."""
+    shape = parent.shape if parent else {}
+    origin = parent.origin if parent else ""
+    return [(name, str(value), origin) for name, value in shape.items() if value is not False]
 
 
 def _shaped(recipe: Recipe, parent: Parent | None) -> Recipe:

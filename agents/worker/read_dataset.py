@@ -311,7 +311,8 @@ def _of_each(sources: list[Source], said: list[str]) -> str:
     """Join what is to be said of each file, once where it is the same of all."""
     if len(set(said)) == 1:
         return said[0]
-    return "; ".join(f"{source.name}: {text}" for source, text in zip(sources, said, strict=True))
+    named = (f"{source.name}: {text}" for source, text in zip(sources, said, strict=True))
+    return "; ".join(text.rstrip(".") for text in named)
 
 
 def _shares(sources: list[Source], prepared: _Prepared, sides: Split) -> tuple[FileShare, ...]:

@@ -107,11 +107,11 @@ async def open_house(
     script: dict[str, str] | None = None,
     clock: SetClock | None = None,
     llm: LLM | None = None,
-    launcher: StubLauncher | None = None,
+    stand_in: StubLauncher | None = None,
     **sections: Any,
 ) -> AsyncIterator[House]:
     surface = LogSurface(folder / "chat.log")
-    launcher = launcher or StubLauncher(script or {})
+    launcher = stand_in or StubLauncher(script or {})
     clock = clock or SetClock()
     async with open_app(
         settings_for(folder, **sections),

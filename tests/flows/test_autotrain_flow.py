@@ -146,7 +146,7 @@ async def test_a_setting_holds_for_every_run_that_names_none(tmp_path, there):
 async def test_what_it_is_not_used_for_is_left_to_trl_with_the_reason(tmp_path, there):
     training = there.model_copy(update={"backend": Backend.AUTOTRAIN})
     launcher = StubLauncher(shape=RowShape.UNPAIRED)
-    async with open_house(tmp_path, training=training, launcher=launcher) as house:
+    async with open_house(tmp_path, training=training, stand_in=launcher) as house:
         await house.start()
 
         body = house.surface.question()["body"]
@@ -155,7 +155,7 @@ async def test_what_it_is_not_used_for_is_left_to_trl_with_the_reason(tmp_path, 
 
 async def test_a_wish_that_does_not_fit_the_method_ends_the_run_with_the_reason(tmp_path, there):
     launcher = StubLauncher(shape=RowShape.UNPAIRED)
-    async with open_house(tmp_path, training=there, launcher=launcher) as house:
+    async with open_house(tmp_path, training=there, stand_in=launcher) as house:
         await house.start(wishes=WISH)
 
         assert "AutoTrain is not used for the method kto" in (await house.run()).failure

@@ -218,7 +218,7 @@ async def test_a_further_try_starts_from_the_same_adapter_and_keeps_its_shape(tm
 
 async def test_an_adapter_that_gives_answers_is_none_for_scores(tmp_path):
     launcher = StubLauncher(shape=RowShape.PREFERENCE)
-    async with open_house(tmp_path, launcher=launcher) as house:
+    async with open_house(tmp_path, stand_in=launcher) as house:
         await house.deliver()
 
         await house.start(key="log:2", continue_from=1, method=Method.REWARD.value)

@@ -105,7 +105,7 @@ async def test_memory_that_runs_out_before_the_question_at_half_time_leaves_the_
 
 async def test_a_reward_model_goes_on_with_half_the_pairs_at_once(tmp_path):
     launcher = StubLauncher({"run1-i1-train-reward-a1": "oom"}, shape=RowShape.PREFERENCE)
-    async with open_house(tmp_path, launcher=launcher) as house:
+    async with open_house(tmp_path, stand_in=launcher) as house:
         await house.start(method="rlhf")
         await house.answer(Decision.APPROVE)
 

@@ -40,7 +40,7 @@ class LauncherThatFinds(StubLauncher):
 
 
 async def test_a_reply_repairs_the_rows_and_leads_to_a_new_card_and_a_new_plan(tmp_path):
-    async with open_house(tmp_path, launcher=LauncherThatFinds({})) as house:
+    async with open_house(tmp_path, stand_in=LauncherThatFinds({})) as house:
         await house.start()
         card = next(m for m in house.surface.messages() if m["title"] == "Your data")
         before = await house.app.services.db.read(datasets.find, 1, "train")
@@ -66,7 +66,7 @@ async def test_a_reply_repairs_the_rows_and_leads_to_a_new_card_and_a_new_plan(t
 
 
 async def test_what_was_not_found_is_not_repaired_and_that_is_said(tmp_path):
-    async with open_house(tmp_path, launcher=LauncherThatFinds({})) as house:
+    async with open_house(tmp_path, stand_in=LauncherThatFinds({})) as house:
         await house.start()
 
         await house.reply("drop near duplicates")
@@ -77,7 +77,7 @@ async def test_what_was_not_found_is_not_repaired_and_that_is_said(tmp_path):
 
 
 async def test_rows_that_a_model_was_tested_on_stay_as_they_are(tmp_path):
-    async with open_house(tmp_path, launcher=LauncherThatFinds({})) as house:
+    async with open_house(tmp_path, stand_in=LauncherThatFinds({})) as house:
         await house.start()
         await house.answer(Decision.APPROVE)
         await house.reply("3 epochs")

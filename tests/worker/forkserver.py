@@ -14,7 +14,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -234,14 +234,22 @@ def _micro_batch(_job: Path, rows: int) -> None:
 
 
 def _note_parts(job: Path, _value: object) -> None:
-    """Write a line for each part of a batch but the last one."""
+    """Write a line for each part of a batch but one."""
+    from agents.worker import lean_steps
     from agents.worker.callbacks import Teller
 
     def note(*_args: Any, **_kwargs: Any) -> None:
         with (job / "parts").open("a") as lines:
             lines.write("part\n")
 
+    def noted(lengths: Sequence[int], rows_at_once: int) -> list[list[int]]:
+        parts = divide(lengths, rows_at_once)
+        for _other in parts[1:]:
+            note()
+        return parts
+
     Teller.on_substep_end = note  # type: ignore[method-assign]
+    divide, lean_steps.parts_of = lean_steps.parts_of, noted
 
 
 def _note_sockets(job: Path, _value: object) -> None:

@@ -199,7 +199,7 @@ def test_it_dies_with_a_worker_whose_whole_process_group_is_killed(
     ("fault", "code", "says"),
     [
         ("fails", "autotrain", "the rows are too short"),
-        ("memory", "out_of_memory", "smaller batch_size"),
+        ("memory", "out_of_memory", "micro_batch_size"),
         ("nan", "non_finite_loss", "at step 2: the gradient"),
         ("shape", "autotrain", "another shape"),
         ("base", "autotrain", "does not fit the base model"),

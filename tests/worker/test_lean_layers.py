@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
@@ -83,6 +83,7 @@ def gradients(tuned: Any, loss: torch.Tensor) -> list[torch.Tensor]:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(0, 6), st.booleans())
+@example(5430, 1, 0, False)
 def test_rows_side_by_side_have_the_loss_and_gradient_of_padded_rows(
     seed: int, count: int, beginning: int, all_learnt: bool
 ) -> None:
@@ -108,9 +109,12 @@ def test_rows_side_by_side_have_the_loss_and_gradient_of_padded_rows(
     theirs = cross_entropy(logits[:, :-1].flatten(0, 1), wanted[:, 1:].flatten(), reduction="sum")
 
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(
-        gradients(lean, ours), gradients(plain, theirs), rtol=1e-4, atol=1e-5
+    # of their length: single numbers that almost cancel out carry the rounding of all others
+    found, expected = (
+        torch.cat([part.flatten() for part in gradients(*pair)])
+        for pair in ((lean, ours), (plain, theirs))
     )
+    assert (found - expected).norm() < 1e-4 * expected.norm()
 
 
 def test_what_rows_begin_with_stands_there_once_unless_it_is_learnt() -> None:

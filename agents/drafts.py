@@ -111,14 +111,15 @@ async def _understood(
     services: Services, known: Known, before: Recipe, comment: str
 ) -> tuple[list[RecipeChange], list[str]]:
     """Return what a reply asks for, and notes about what it does not."""
-    words, about_weights = continuing.without_name(comment), []
+    words = continuing.without_name(comment)
+    about_weights: list[str] = []
     if len(known.uploads) > 1 and weights.named(words):
         about_weights = _about_weights(known, words)
         words = weights.without_names(words)
-    if not words and about_weights:
+    if (
+        not words
+    ):  # all that it says has been done: files are weighed, or the run goes on from another one
         return [], about_weights
-    if not words:  # all that it says has been done: the run goes on from another one
-        return [], []
     models = sorted(services.settings.models.catalogue)
     understood = await feedback.understand(words, before, models, services.llm)
     changes, notes = backends.possible(understood.changes, services.settings.training)

@@ -14,7 +14,6 @@ its optimizer steps. They take turns, each in a process of its own.
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +28,14 @@ def main() -> None:
     """Compare on each data set, print a table, both curves and the same as JSON."""
     arguments = _arguments()
     told = {}
-    for name, table in sides.data_sets(arguments.rows_from).items():
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            task = sides.make_task(
-                table,
-                folder,
-                arguments.steps,
-                arguments.batch,
-                cache=arguments.cache,
-                threads=arguments.threads,
-            )
-            pairs = []
-            for number in range(arguments.pairs):
-                theirs = _llamafactory(task, folder / f"factory-{number}", arguments.python)
-                ours = sides.train_with_worker(task, folder / f"job-{number}")
-                pairs.append((theirs, ours))
-                print(f"{name}, pair {number + 1}: {theirs} | {ours}", file=sys.stderr)
-            told[name] = sides.compare(f"{name}, {len(pairs)} pairs", pairs)
+    for name, task, folder in sides.tasks(arguments):
+        pairs = []
+        for number in range(arguments.pairs):
+            theirs = _llamafactory(task, folder / f"factory-{number}", arguments.python)
+            ours = sides.train_with_worker(task, folder / f"job-{number}")
+            pairs.append((theirs, ours))
+            print(f"{name}, pair {number + 1}: {theirs} | {ours}", file=sys.stderr)
+        told[name] = sides.compare(f"{name}, {len(pairs)} pairs", pairs)
     print(json.dumps(told))
 
 

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -64,7 +65,7 @@ class Task:
         return int(self.spec.recipe.warmup_fraction * (self.spec.recipe.max_steps or 0))
 
 
-def data_sets(named: Path | None) -> dict[str, Path]:
+def _data_sets(named: Path | None) -> dict[str, Path]:
     """Return the tables to train on: the one named, else BANKING77 and E2E, else an example of ours."""
     found = {"BANKING77": SHARED / "banking77_train.csv", "E2E": SHARED / "e2e_dev.csv"}
     there = {name: path for name, path in found.items() if path.exists()}
@@ -74,28 +75,35 @@ def data_sets(named: Path | None) -> dict[str, Path]:
     return there or {example.stem: example}
 
 
-def make_task(table: Path, folder: Path, steps: int, batch: int, **how: Any) -> Task:
-    """Draw rows from a table, always the same, and describe their training; `how` is cache and threads.
+def tasks(arguments: argparse.Namespace) -> Iterator[tuple[str, Task, Path]]:
+    """Yield what is to be trained on each data set, with its name and a folder that is gone afterwards."""
+    for name, table in _data_sets(arguments.rows_from).items():
+        with tempfile.TemporaryDirectory() as folder:
+            yield name, _make_task(table, Path(folder), arguments), Path(folder)
+
+
+def _make_task(table: Path, folder: Path, how: argparse.Namespace) -> Task:
+    """Draw rows from a table, always the same, and describe their training as the options have it.
 
     The first column is the prompt, the last one the answer.
     """
-    recipe = Recipe(model=EMBEDDED_MODEL, epochs=1, batch_size=batch, max_steps=steps)
-    train, dev = _write_rows(table, steps * batch, folder)
+    recipe = Recipe(model=EMBEDDED_MODEL, epochs=1, batch_size=how.batch, max_steps=how.steps)
+    train, dev = _write_rows(table, how.steps * how.batch, folder)
     ref = ModelRef(
         name=EMBEDDED_MODEL,
         source=ModelSettings().catalogue[EMBEDDED_MODEL],
-        cache_dir=str(how["cache"].resolve()),
+        cache_dir=str(how.cache.resolve()),
     )
     spec = TrainSpec(
         model=ref,
         train=train,
         dev=dev,
         recipe=recipe,
-        save_steps=steps,
+        save_steps=how.steps,
         checkpoint_fraction=0.5,
         hold_at_checkpoint=False,
         checkpoints_dir="checkpoints",
-        threads=how["threads"],
+        threads=how.threads,
     )
     return Task(spec, _model_folder(ref, folder))
 

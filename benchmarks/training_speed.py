@@ -16,7 +16,6 @@ plain side gets the environment of this shell, the worker that of the launcher.
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -35,21 +34,12 @@ def main() -> None:
         _train_plainly(json.loads(arguments.plain))
         return
     told = {}
-    for name, table in sides.data_sets(arguments.rows_from).items():
-        with tempfile.TemporaryDirectory() as scratch:
-            told[name] = _compare(name, table, Path(scratch), arguments)
+    for name, task, folder in sides.tasks(arguments):
+        told[name] = _compare(name, task, folder, arguments)
     print(json.dumps(told))
 
 
-def _compare(name: str, table: Path, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    task = sides.make_task(
-        table,
-        folder,
-        arguments.steps,
-        arguments.batch,
-        cache=arguments.cache,
-        threads=arguments.threads,
-    )
+def _compare(name: str, task: Task, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     pairs, rates = [], []
     for number in range(arguments.pairs):
         plain = _plain(task, folder / f"plain-{number}.json", arguments.shuffled)

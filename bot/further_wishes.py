@@ -5,7 +5,7 @@ from sqlmodel import Session
 from agents import continuing
 from agents.continuing import Parent
 from agents.services import UserError
-from bot import rights
+from bot import controls, rights
 from bot.surface import Person
 from configs.schema import GateKind
 from storage.models import Approval, Run
@@ -30,7 +30,7 @@ def read(
         )
     earlier = session.get(Run, number)
     if earlier is None or not rights.may_see(person, earlier, run.guild):
-        raise UserError(f"There is no run #{number} here. `/finetune list` shows yours.")
+        raise UserError(controls.none_here(number))
     if earlier.id == run.id:
         raise UserError(f"Run #{number} is this one. Name an earlier one.")
     parent = continuing.find(session, earlier)

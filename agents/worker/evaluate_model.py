@@ -128,9 +128,7 @@ def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
                 metrics.score_items(metric, texts, references, Path(cache_dir)) for texts in said
             )
             scores[metric] = base, tuned
-            if metric is Metric.EXACT_MATCH:
-                estimates[metric] = verdict.compare_right_or_wrong(base, tuned)
-            elif metric is Metric.BLEU:
+            if metric is Metric.BLEU:
                 base_counts, tuned_counts = (
                     metrics.bleu_counts(texts, references) for texts in said
                 )
@@ -138,26 +136,27 @@ def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
                     base_counts, tuned_counts, metrics.corpus_bleu, spec.recipe.seed
                 )
             else:
-                estimates[metric] = verdict.compare_scores(base, tuned, spec.recipe.seed)
-    primary = spec.recipe.primary_metric
-    items = _items(sitting, *scores[primary])
-    if sitting.parent is None:
-        return Judged(primary, items, estimates, sitting.tokens_per_s())
-    texts = sitting.texts(sitting.parent)
-    with tempfile.TemporaryDirectory() as cache_dir:
+                estimates[metric] = _estimate(metric, base, tuned, spec)
+        primary = spec.recipe.primary_metric
+        items = _items(sitting, *scores[primary])
+        if sitting.parent is None:
+            return Judged(primary, items, estimates, sitting.tokens_per_s())
+        texts = sitting.texts(sitting.parent)
         before = metrics.score_items(primary, texts, references, Path(cache_dir))
     items = [
         replace(item, parent=text, parent_score=float(score))
         for item, text, score in zip(items, texts, before, strict=True)
     ]
-    tuned = scores[primary][1]
-    right_or_wrong = primary is Metric.EXACT_MATCH
-    against_parent = (
-        verdict.compare_right_or_wrong(before, tuned)
-        if right_or_wrong
-        else verdict.compare_scores(before, tuned, spec.recipe.seed)
-    )
+    against_parent = _estimate(primary, before, scores[primary][1], spec)
     return Judged(primary, items, estimates, sitting.tokens_per_s(), against_parent)
+
+
+def _estimate(
+    metric: Metric, before: NDArray[np.float64], tuned: NDArray[np.float64], spec: EvaluateSpec
+) -> verdict.Estimate:
+    if metric is Metric.EXACT_MATCH:
+        return verdict.compare_right_or_wrong(before, tuned)
+    return verdict.compare_scores(before, tuned, spec.recipe.seed)
 
 
 def _items(sitting: Sitting, base: NDArray[np.float64], tuned: NDArray[np.float64]) -> list[Item]:

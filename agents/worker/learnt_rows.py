@@ -1,6 +1,5 @@
 """Rows that an earlier adapter has learnt: a later one that goes on from it must not be measured on them."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from agents.jobs import FileRef, LearntRows
 from agents.worker.checks.facts import Facts
 from agents.worker.checks.texts import normal
+from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
 from agents.worker.lines import Line
 
@@ -57,12 +57,7 @@ def read(folder: Path, sets: tuple[LearntRows, ...]) -> Learnt:
 
 def _records(folder: Path, ref: FileRef) -> Iterator[dict[str, object]]:
     path = folder / ref.path
-    try:
-        with path.open("rb") as stream:
-            same = hashlib.file_digest(stream, "sha256").hexdigest() == ref.sha256
-    except FileNotFoundError:
-        same = False
-    if not same:
+    if not path.is_file() or sha256_of(path) != ref.sha256:
         raise WorkerError(
             "bad_data",
             "The rows that the earlier adapter has learnt are gone, so nothing can be held out fairly. "

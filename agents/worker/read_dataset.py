@@ -221,8 +221,8 @@ def _prepared(way: Way, sources: list[Source], spec: IntakeSpec, learnt: Learnt)
         columns |= dict.fromkeys(table.columns)
         begin = place * ROWS_PER_FILE
         lines += [Line(line.number + begin, line.parts) for line in own] if begin else own
-    _folded(lines, spec, errors)
-    examined, groups, sides = _split(lines, spec, errors, learnt)
+    groups = _folded(lines, spec, errors)  # too few are refused before they are compared
+    examined, groups, sides = _split(lines, groups, spec, errors, learnt)
     return _Prepared(
         tuple(read_by), tuple(columns), tuple(rows_read), errors, groups, sides, examined
     )
@@ -246,8 +246,8 @@ def _lines(
     return lines, errors
 
 
-def _split(
-    lines: list[Line], spec: IntakeSpec, errors: RowErrors, learnt: Learnt
+def _split(  # the arguments are the rows, as they came and folded, and what they are measured by
+    lines: list[Line], folded: Groups, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
 ) -> tuple[Examined, Groups, Split]:
     """Repair rows as asked, and deal them to the three sides.
 
@@ -256,7 +256,7 @@ def _split(
     """
     try:
         examined = examine(lines, spec)
-        groups = _folded(examined.rows, spec, errors)
+        groups = _folded(examined.rows, spec, errors) if spec.repairs else folded
         shares = Shares(
             spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows
         )
@@ -266,9 +266,8 @@ def _split(
     except WorkerError as error:
         if not spec.repairs:
             raise
-        examined, groups, sides = _split(
-            lines, spec.model_copy(update={"repairs": ()}), errors, learnt
-        )
+        bare = spec.model_copy(update={"repairs": ()})
+        examined, groups, sides = _split(lines, folded, bare, errors, learnt)
         note = f"Nothing was repaired, because too little would be left. {error}"
         return replace(examined, notes=(note,)), groups, sides
     return examined, groups, sides

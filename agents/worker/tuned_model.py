@@ -42,12 +42,28 @@ def further(base: LoadedBase, config: LoraConfig, parent: EarlierAdapter, folder
     weights = earlier(parent, base.folder, folder) / WEIGHTS
     model = get_peft_model(base.model, config)
     try:
-        found = set_peft_model_state_dict(model, load_file(weights))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _not_further(parent, "is damaged or has another shape") from error
-    if found.unexpected_keys or any(f".{ADAPTER}" in name for name in found.missing_keys):
-        raise _not_further(parent, "has another shape than the plan says")
+        fill(model, weights)
+    except Misfit as error:
+        raise _not_further(parent, str(error)) from error
     return model
+
+
+class Misfit(Exception):
+    """The weights in a file are not those of an adapter; the message says what it does, or has."""
+
+
+def fill(model: PeftModel, weights: Path) -> None:
+    """Give the adapter on a model the weights of a file. Raises: Misfit: they are damaged, or those of another one."""
+    try:
+        found = set_peft_model_state_dict(model, load_file(weights))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise Misfit("is damaged or has another shape") from error
+    except RuntimeError as error:
+        if "state_dict" not in str(error):  # memory that ran out is told by another name
+            raise
+        raise Misfit("is damaged or has another shape") from error
+    if found.unexpected_keys or any(f".{ADAPTER}" in name for name in found.missing_keys):
+        raise Misfit("has another shape than the plan says")
 
 
 def earlier(parent: EarlierAdapter, base: BaseFolder, folder: Path) -> Path:

@@ -6,11 +6,8 @@ that does not fit the base as it is loaded here is found before anybody measures
 
 from pathlib import Path
 
-from peft import set_peft_model_state_dict
-from safetensors.torch import load_file
-
 from agents.jobs import TrainSpec
-from agents.worker import base_model, course
+from agents.worker import base_model, course, tuned_model
 from agents.worker.adapter_training import Setting
 from agents.worker.autotrain.adapter import WEIGHTS, unusable
 from agents.worker.autotrain.program import CACHE
@@ -38,12 +35,7 @@ def dev_losses(
     trainer = method.make_trainer(base, lessons, spec.recipe, Setting(adapter.parent / CACHE, []))
     before = trainer.evaluate()["eval_loss"]  # a new adapter changes nothing yet
     try:
-        loading = set_peft_model_state_dict(trainer.model, load_file(adapter / WEIGHTS))
-    except RuntimeError as error:
-        if "state_dict" not in str(error):  # memory that ran out is told by another name
-            raise
+        tuned_model.fill(trainer.model, adapter / WEIGHTS)
+    except tuned_model.Misfit as error:
         raise unusable("does not fit the base model") from error
-    missing = [name for name in loading.missing_keys if ".lora_" in name]
-    if missing or loading.unexpected_keys:
-        raise unusable("does not fit the base model")
     return before, trainer.evaluate()["eval_loss"]

@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from agents import continuing, feedback, gates, work
+from agents import backends, continuing, feedback, gates, work
 from agents.diagnosis import Finding, diagnose
 from agents.jobs import EvaluateResult, JobKind, TrainResult
 from agents.recipe import Recipe, RecipeChange
@@ -50,9 +50,10 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
         understood = await feedback.understand(
             known.answer.comment, recipe, sorted(services.settings.models.catalogue), services.llm
         )
-        changes, stays = continuing.possible(continuing.parent_of(known.run), understood.changes)
+        changes, absent = backends.possible(understood.changes, services.settings.training)
+        changes, stays = continuing.possible(continuing.parent_of(known.run), changes)
         findings = _wishes_first(changes, known.answer.comment, findings)
-        notes = (*understood.notes, *stays)
+        notes = (*understood.notes, *absent, *stays)
     await services.db.write(_save, services, known, findings, notes)
     return state
 

@@ -110,6 +110,22 @@ async def test_a_reply_that_asks_for_what_is_absent_is_told_so_and_costs_nothing
         assert (await house.run()).phase is Phase.APPROVING
 
 
+async def test_a_reply_to_a_report_that_asks_for_what_is_absent_costs_nothing_either(tmp_path):
+    async with open_house(tmp_path) as house:
+        await house.start()
+        while "Verdict" not in house.surface.question()["title"]:
+            await house.answer(Decision.APPROVE)
+
+        await house.reply("use autotrain, 2 epochs")
+
+        run = await house.run()
+        plan = await house.app.services.db.read(datasets.latest_plan, 1, 2)
+        assert (run.phase, run.failure) == (Phase.APPROVING, None)
+        assert (plan.recipe["backend"], plan.recipe["epochs"]) == ("trl", 2.0)
+        said = "\n".join(message["body"] for message in house.surface.messages())
+        assert "AutoTrain is not installed here" in said
+
+
 async def test_a_wish_for_what_is_absent_is_refused_with_the_way_to_get_it(tmp_path):
     async with open_house(tmp_path) as house:
         with pytest.raises(UserError, match=r"(?s)pip install autotrain-advanced==.*backend=trl"):

@@ -18,6 +18,8 @@ from aiohttp import web
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
+from tests.wire.loopback import serve
+
 LARGE = (".safetensors", ".gguf", ".bin", ".zip")
 LARGE_BYTES = 10 * 2**20
 BODY_BYTES = 2**30
@@ -99,11 +101,7 @@ class FakeHub:
                 web.put("/objects/{oid}", self._put),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
+        self._runner, port = await serve(app)
         self.endpoint = f"http://127.0.0.1:{port}"
         return self
 

@@ -37,6 +37,7 @@ from tests.wire import (
 )
 from tests.wire.calls import Request
 from tests.wire.gateway import Gateway
+from tests.wire.loopback import serve
 from tests.wire.model import (
     FORUM,
     TEXT,
@@ -121,11 +122,7 @@ class WireServer:
         app.router.add_get("/gateway/", self.gateway.serve)
         control.mount(app, self)
         self.rest.mount(app, ROUTES)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self._runner, self.port = await serve(app, self.port)
         self.world.base_url = f"http://127.0.0.1:{self.port}"
         return self
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.jobs import ModelRef
 from agents.recipe import Quantisation
+from agents.worker import held
 from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
@@ -201,6 +202,7 @@ def _from_package(ref: ModelRef, package: str, reporter: Reporter) -> Path:
         if not convert_gguf.is_whole(target):
             reporter.stage("converting the model, once for this machine")
             convert_gguf.convert(found[0], target, reporter.beat)
+            held.forget_peak()
     return target
 
 

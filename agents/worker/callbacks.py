@@ -1,7 +1,6 @@
 """What happens between two steps: tell, guard, save, and obey."""
 
 import math
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from transformers import TrainerCallback
 
 from agents.jobs import DEV_LOSS_ROSE, Progress, StopMode, requested_stop
+from agents.worker import held
 from agents.worker.boards import Boards
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
 from agents.worker.progress import Reporter
@@ -234,4 +234,4 @@ def peak_memory_bytes() -> int:
     """Return the most memory that this process has held: of the GPU if it used one, else of the machine."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return held.peak_bytes()

@@ -34,8 +34,9 @@ def main(folder: Path) -> int:
     (folder / "helper").write_text(str(helper.pid))
     job_id = jobs.read_spec(folder).job_id
     jobs.append_progress(folder, Progress(stage="training", step=1, steps=2))
-    outcome = JobOutcome.SUCCEEDED
-    while not job_id.endswith("-ends"):
+    late = jobs.requested_stop(folder) is not None
+    outcome = JobOutcome.CANCELLED if late else JobOutcome.SUCCEEDED
+    while not late and not job_id.endswith("-ends"):
         time.sleep(STEP_S)
         if job_id.endswith("-hangs"):
             continue

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from agents.jobs import write_atomically
+from agents.jobs import StopMode, request_stop, write_atomically
 from configs.schema import LauncherSettings
 
 PASSED_ON = (
@@ -93,7 +93,11 @@ class LocalLauncher:
         return then is not None and now is not None and now > int(then)
 
     def stop(self, folder: Path, handle: str | None) -> None:
-        """Kill the worker's process group and wait until it is gone."""
+        """Kill the worker's process group and wait until it is gone.
+
+        One more may just be starting, for a bot that died between starting it and noting that: it finds the word to leave.
+        """
+        request_stop(folder, StopMode.CANCEL)
         workers = list(_workers(folder, handle))
         for worker in workers:
             try:

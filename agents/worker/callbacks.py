@@ -210,10 +210,11 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
 
 
 class Stopwatch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Times optimizer steps; for a measurement."""
+    """Times optimizer steps, for a measurement, and ends the training when they have taken `enough_s` together."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, enough_s: float) -> None:
         self.reporter = reporter
+        self.enough_s = enough_s
         self.steps_s: list[float] = []
         self.began_s = 0.0
 
@@ -228,6 +229,7 @@ class Stopwatch(TrainerCallback):  # type: ignore[misc]  # transformers ships no
         if "loss" in logs:
             self.steps_s.append(time.monotonic() - self.began_s)
             self.reporter.line(Progress(stage=self.reporter.stage_name, step=state.global_step))
+            control.should_training_stop |= sum(self.steps_s) > self.enough_s
 
 
 def peak_memory_bytes() -> int:

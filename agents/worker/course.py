@@ -134,15 +134,20 @@ def teaching(method: Method) -> Teaching:
     return taught
 
 
-def load(folder: "BaseFolder", recipe: Recipe) -> "LoadedBase":
-    """Load a base model as the method needs it. Raises: WorkerError: it cannot be loaded."""
-    from agents.worker import base_model
+def load(folder: "BaseFolder", recipe: Recipe, reporter: Reporter) -> "LoadedBase":
+    """Load a base model as the method needs it; whatever goes through it is a sign of life.
 
-    if recipe.method is not Method.REWARD:
-        return base_model.load(folder, recipe.quantisation)
-    from agents.worker import scorer
+    Raises: WorkerError: it cannot be loaded.
+    """
+    from agents.worker import base_model, scorer
 
-    return scorer.load_blank(folder, recipe.seed)
+    if recipe.method is Method.REWARD:
+        base = scorer.load_blank(folder, recipe.seed)
+    else:
+        base = base_model.load(folder, recipe.quantisation)
+    # Many things run through the model between two steps, and a step on long rows may take minutes.
+    base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
+    return base
 
 
 def _has_risen(newest: Checkpoint, spec: TrainSpec) -> bool:
@@ -255,11 +260,9 @@ def _prepare(
 
     reporter.stage("loading the model")
     recipe = spec.recipe
-    base = load(base_model.resolve(spec.model, reporter), recipe)
+    base = load(base_model.resolve(spec.model, reporter), recipe, reporter)
     if spec.parent is not None:
         base = adapter_training.further(base, recipe, spec.parent, folder)
-    # Many things run through the model between two steps; whatever does shows that it is not stuck.
-    base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
     reporter.stage("reading the rows")
     train = draw(method.read(spec.train, folder), recipe.max_train_rows, recipe.seed)
     dev = method.read(spec.dev, folder)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TIMED_STEPS = 2
 """After one that warms up."""
+ENOUGH_S = 60.0
+"""No further step is timed when those so far took this long; one that takes so long needs no warming up."""
 TIMED_TOKENS = 8
 GUARD = 0.8
 """Share of the memory that a step on the longest rows may be expected to take; it is not tried beyond."""
@@ -53,7 +55,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     reporter.stage("loading the model")
     where = base_model.resolve(spec.model, reporter)
     began_s = time.monotonic()
-    base = load(where, spec.recipe)
+    base = load(where, spec.recipe, reporter)
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")
@@ -116,7 +118,8 @@ def _step_s(
     """Return the seconds of an optimizer step on this batch, timed in the trainer itself."""
     steps = 1 + TIMED_STEPS
     reporter.stage("timing training steps", steps + 1)
-    return fmean(_train(base, batch, recipe, reporter, method, steps)[-TIMED_STEPS:])
+    first, *others = _train(base, batch, recipe, reporter, method, steps)
+    return fmean(others or [first])
 
 
 def _train(
@@ -132,7 +135,7 @@ def _train(
     from agents.worker.callbacks import Stopwatch
     from agents.worker.lessons import Lessons
 
-    stopwatch = Stopwatch(reporter)
+    stopwatch = Stopwatch(reporter, ENOUGH_S)
     order = [i % len(batch) for i in range(steps * recipe.batch_size)]
     lessons = Lessons(batch, [], order, recipe.batch_size)
     with tempfile.TemporaryDirectory() as scratch:

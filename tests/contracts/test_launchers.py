@@ -81,6 +81,15 @@ def test_a_running_job_is_alive_until_it_is_stopped(launcher, tmp_path):
     launcher.stop(folder, handle)
 
 
+def test_a_worker_that_comes_after_the_stop_leaves(launcher, tmp_path):
+    folder = a_job(tmp_path / "j-hangs", "j-hangs")
+    launcher.stop(folder, launcher.start(folder))
+
+    late = launcher.start(folder)
+
+    assert until(lambda: not launcher.alive(folder, late))
+
+
 def test_starting_twice_runs_once(launcher, tmp_path):
     folder = a_job(tmp_path / "j-beats", "j-beats")
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from agents.jobs import Baseline, JobOutcome, MeasureResult, ModelRef, SelectResult, SelectSpec
+from agents.jobs import (
+    Baseline,
+    JobOutcome,
+    MeasureResult,
+    ModelRef,
+    SelectResult,
+    SelectSpec,
+    read_progress,
+)
 from agents.recipe import Metric
 from tests.worker.forkserver import ForkServer
 from tests.worker.tiny_model import (
@@ -186,3 +194,32 @@ def test_measuring_tries_the_base_with_examples_until_the_time_is_up(
     assert result.payload.longest_peak_bytes is not None
     assert result.payload.architecture.layers == 1
     assert hurried.payload.baseline is None
+
+
+def test_steps_that_take_long_are_not_timed_again_and_show_signs_of_life(
+    worker: ForkServer, models: Path, tmp_path: Path
+) -> None:
+    rows = write_rows(tmp_path / "train.jsonl", colours(12, "red"))
+    spec = measure_spec(models / "raw-small", rows, RECIPE)
+    usual = open_job(tmp_path / "usual", spec)
+    worker.run(usual)
+    slow = open_job(tmp_path / "slow", spec)
+
+    code = """
+import sys
+from pathlib import Path
+from agents.worker import __main__ as program, measure, progress
+
+measure.ENOUGH_S = 0.0
+beats = []
+progress.beat = beats.append
+assert program.main([sys.argv[1]]) == 0
+assert len(beats) > 10, beats
+"""
+    subprocess.run([sys.executable, "-c", code, str(slow)], cwd=ROOT, check=True, timeout=300)
+
+    told = [
+        [line.step for line in read_progress(job) if line.stage == "timing training steps"]
+        for job in (usual, slow)
+    ]
+    assert told == [[0, 1, 2, 3, 1], [0, 1, 1]]

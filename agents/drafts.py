@@ -1,9 +1,10 @@
 """What a plan is made of: the recipe that the rules suggest around a person's wishes, and what a reply changes in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from agents import backends, continuing, feedback, hyperparameters, methods, planning, weights
 from agents.continuing import Parent
@@ -14,6 +15,7 @@ from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
 ASKED = "as you asked"
 SUGGESTED = "suggested by the debugger"
+LENGTH = "max_length_tokens"
 ORIGINS = TypeAdapter(list[tuple[str, str, str]])
 
 
@@ -50,6 +52,26 @@ def start(known: Known, model: str) -> Recipe:
     """Return the recipe that a plan begins with: the method that fits the data, or the one that was asked for."""
     wishes = CHANGES.validate_python(known.run.wishes)
     return methods.first(known.data, model, known.run.method, wishes)
+
+
+def to_measure(start: Recipe, known: Known, replied: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with the limit of a row's tokens that a person has set, in the last reply (`replied`) or before.
+
+    One that cannot be is left out: it is told when the draft is made.
+    """
+    asked: Mapping[str, Any] = {}
+    if known.before is not None:
+        names = {name for name, _, why in ORIGINS.validate_python(known.before.why) if why == ASKED}
+        asked = {name: known.before.recipe[name] for name in names & {LENGTH}}
+    else:
+        asked = {wish.field: wish.value for wish in CHANGES.validate_python(known.run.wishes)}
+    asked = {**asked, **replied}
+    try:
+        return Recipe.model_validate(
+            start.model_dump() | {LENGTH: asked.get(LENGTH, start.max_length_tokens)}
+        )
+    except ValidationError:
+        return start
 
 
 async def make(services: Services, known: Known, model: str, measured: MeasureResult) -> Draft:

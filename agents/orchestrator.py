@@ -134,14 +134,20 @@ def _wished_model(known: drafts.Known) -> str | None:
     return Recipe.model_validate(known.before.recipe).model if known.before else None
 
 
+def _replied(services: Services, known: drafts.Known) -> dict[str, Any]:
+    """Return what a reply to the last plan changes, as far as rules understand it."""
+    if known.answer is None or not known.answer.comment:
+        return {}
+    models = list(services.settings.models.catalogue)
+    return {c.field: c.value for c in feedback.by_rules(known.answer.comment, models)}
+
+
 async def _measured(services: Services, known: drafts.Known, model: str) -> Job:
-    if known.answer is not None and known.answer.comment and known.run.parent is None:
-        for change in feedback.by_rules(
-            known.answer.comment, list(services.settings.models.catalogue)
-        ):
-            if change.field == "model":
-                model = str(change.value)
+    replied = _replied(services, known)
+    if known.run.parent is None:
+        model = str(replied.get("model", model))
     start = drafts.start(known, model)
+    start = drafts.to_measure(start, known, replied)
     tried = start.method is Method.SFT and known.data.shape is RowShape.PROMPT_COMPLETION
     if start.method is Method.SFT:
         start = start.model_copy(update={"primary_metric": known.data.suggested_metric})
@@ -159,8 +165,15 @@ async def _measured(services: Services, known: drafts.Known, model: str) -> Job:
     )
 
     def stale(job: Job) -> bool:
-        same_rows = job.spec["train"]["sha256"] == known.files["train"].sha256
-        return bool(job.spec["model"]["name"] != model or not same_rows)
+        then = MeasureSpec.model_validate(job.spec)
+        if then.model.name != model or then.train.sha256 != known.files["train"].sha256:
+            return True
+        limits_tokens = {then.recipe.max_length_tokens, start.max_length_tokens}
+        if job.payload is None:
+            return len(limits_tokens) > 1
+        # a limit above the longest row changes nothing
+        longest = MeasureResult.model_validate(job.payload).tokens_max
+        return len({min(limit, longest) for limit in limits_tokens}) > 1
 
     last = await services.db.read(jobs.latest, work.number(known.run), JobKind.MEASURE)
     if last is not None and last.outcome in work.USABLE and not stale(last):

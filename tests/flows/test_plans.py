@@ -29,6 +29,28 @@ async def test_values_that_rest_on_the_number_of_rows_follow_it_and_asked_ones_s
         assert (recipe["learning_rate"], recipe["epochs"]) == (1e-4, 8)
 
 
+async def test_a_limit_of_length_that_matters_is_measured_anew(tmp_path):
+    limits = []
+    async with open_house(tmp_path) as house:
+        await house.start()
+        for reply in ("max length 32", "max length 64", "max length 128", "max length 3"):
+            await house.reply(reply)
+            job = await house.app.services.db.read(jobs.latest, 1, "measure")
+            limits.append((job.attempt, job.spec["recipe"]["max_length_tokens"]))
+
+    assert limits == [(2, 32), (3, 64), (3, 64), (3, 64)]  # the longest row has 40 tokens
+
+
+async def test_a_limit_of_length_that_was_wished_for_is_measured(tmp_path):
+    async with open_house(tmp_path) as house:
+        wish = RecipeChange(field="max_length_tokens", value=32)
+        await house.start(wishes=(wish,))
+        await house.reply("2 epochs")
+        job = await house.app.services.db.read(jobs.latest, 1, "measure")
+
+    assert (job.attempt, job.spec["recipe"]["max_length_tokens"]) == (1, 32)
+
+
 async def test_a_plan_beyond_the_budget_is_refused_and_its_question_stays(tmp_path):
     budget = BudgetSettings(user_minutes_per_day=0.5, price_per_hour=6.0)
     async with open_house(tmp_path, budgets=budget) as house:

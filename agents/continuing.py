@@ -11,12 +11,12 @@ from sqlmodel import Session
 
 from agents import work
 from agents.jobs import EarlierAdapter, FileRef, JobKind, LearntRows, TrainResult
-from agents.recipe import Method, Recipe, RecipeChange
+from agents.recipe import Method, Recipe, RecipeChange, TargetModules, Tuning
 from agents.services import Services, UserError
 from storage import datasets, jobs
 from storage.models import Job, Phase, Run
 
-SHAPE = ("lora_r", "lora_alpha", "use_dora", "use_rslora")
+SHAPE = ("tuning", "target_modules", "lora_r", "lora_alpha", "use_dora", "use_rslora")
 """What an adapter's weights are shaped by; such fields cannot differ from the earlier run's."""
 FIXED = ("model", *SHAPE)
 _NAMED = re.compile(
@@ -54,6 +54,8 @@ class Parent(_Frozen):
     model: str
     """Name in the model catalogue."""
     method: Method
+    tuning: Tuning = Tuning.LORA
+    target_modules: TargetModules = TargetModules.ALL_LINEAR
     lora_r: int
     lora_alpha: int
     use_dora: bool
@@ -62,7 +64,7 @@ class Parent(_Frozen):
     """Rows of the earlier run, and of those that it went on from itself."""
 
     @property
-    def shape(self) -> dict[str, int | bool]:
+    def shape(self) -> dict[str, int | bool | str]:
         """Return the values that a recipe takes over."""
         return {name: getattr(self, name) for name in SHAPE}
 
@@ -70,6 +72,14 @@ class Parent(_Frozen):
     def origin(self) -> str:
         """Return where these values come from, for people."""
         return f"the adapter of run {self.run}"
+
+
+def shape_of(parent: Parent) -> list[RecipeChange]:
+    """Return what a recipe takes over, as changes."""
+    return [
+        RecipeChange.model_validate({"field": name, "value": value})
+        for name, value in parent.shape.items()
+    ]
 
 
 def named(words: str) -> int | None:
@@ -107,6 +117,8 @@ def find(session: Session, run: Run) -> Parent:
         base_sha256=trained.base_sha256,
         model=recipe.model,
         method=recipe.method,
+        tuning=recipe.tuning,
+        target_modules=recipe.target_modules,
         lora_r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         use_dora=recipe.use_dora,

@@ -1,12 +1,12 @@
 """Pack an adapter for the world: PEFT's own files, a model card and a lock file, in one zip with stable bytes."""
 
-import io
 import json
 import re
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlmodel import Session
 
@@ -23,6 +23,7 @@ from storage.models import Run
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the same content gives the same bytes."""
+CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,7 @@ def pack(services: Services, parcel: Parcel) -> Packed:
     """
     folder = services.job_folder(parcel.adapter_job_id) / (parcel.trained.adapter_dir or "")
     name = name_of(parcel.run, parcel.recipe)
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for file, data in _files(folder, parcel).items():
-            entry = zipfile.ZipInfo(f"{name}/{file}", date_time=EPOCH)
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    stored = services.files.put(content.getvalue())
+    stored = services.files.put_written(lambda stream: _zip(stream, name, folder, parcel))
     return Packed(
         name=f"{name}.zip",
         sha256=stored.sha256,
@@ -158,9 +152,23 @@ def beside(parcel: Parcel) -> dict[str, bytes]:
     return files if licence is None else {model_card.LICENCE_FILE: licence.encode(), **files}
 
 
-def _files(folder: Path, parcel: Parcel) -> dict[str, bytes]:
-    files = {name: (folder / name).read_bytes() for name in ADAPTER_FILES}
-    return files | {"README.md": card(parcel).encode()} | beside(parcel)
+def _zip(stream: BinaryIO, name: str, folder: Path, parcel: Parcel) -> None:
+    # The weights of a full fine-tuning are gigabytes: they go through in pieces.
+    with zipfile.ZipFile(stream, "w") as archive:
+        for file in ADAPTER_FILES:
+            entry = _entry(f"{name}/{file}")
+            entry.file_size = (folder / file).stat().st_size
+            with (folder / file).open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+        for file, content in {"README.md": card(parcel).encode(), **beside(parcel)}.items():
+            archive.writestr(_entry(f"{name}/{file}"), content)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=EPOCH)
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
 
 
 def _slug(text: str) -> str:

@@ -6,10 +6,19 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from agents import backends, continuing, feedback, hyperparameters, methods, planning, weights
+from agents import (
+    backends,
+    continuing,
+    feedback,
+    full_tuning,
+    hyperparameters,
+    methods,
+    planning,
+    weights,
+)
 from agents.continuing import Parent
 from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import CHANGES, Method, Recipe, RecipeChange
+from agents.recipe import CHANGES, Method, Recipe, RecipeChange, TargetModules, Tuning
 from agents.services import Services, UserError
 from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
@@ -92,24 +101,32 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     elif known.suggestions:
         changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
     changes, stays = continuing.possible(parent, changes)
+    begun = before
+    refused: list[str] = []
+    if parent is None:
+        begun, changes, refused = full_tuning.possible(before, changes, measured)
     kept_shape = _shape(parent)
     new = [(c.field, str(c.value), reason) for c in changes] + kept_shape
     named = {entry[0] for entry in new} | set(continuing.SHAPE if parent else ())
+    named |= {"tuning"} if refused else set()
     earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
     if before.method is not Method.SFT:
-        after = _shaped(methods.wished(before, changes), parent)
+        after = _shaped(methods.wished(begun, changes), parent)
+        after, origins = _rate_follows(before, after, new + earlier)
         shown = planning.difference(before, after)
-        return Draft(after, new + earlier, shown, notes + stays, asked_words)
+        said = [*notes, *stays, *refused, *full_tuning.differences(after, measured)]
+        return Draft(after, origins, shown, said, asked_words)
     decided = [o for o in earlier if o[2] in {ASKED, SUGGESTED}]
     # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
-    held: dict[str, Any] = {name: getattr(before, name) for name, _value, _reason in decided}
+    held: dict[str, Any] = {name: getattr(begun, name) for name, _value, _reason in decided}
     held = {"backend": before.backend} | held
     held |= {c.field: c.value for c in changes} | (parent.shape if parent else {})
     after, origins = hyperparameters.derive(
         model, known.data, measured, before.checkpoint_mode, held
     )
     shown = planning.difference(before, after)
-    return Draft(after, new + decided + origins, shown, notes + stays, asked_words)
+    said = [*notes, *stays, *refused, *full_tuning.differences(after, measured)]
+    return Draft(after, new + decided + origins, shown, said, asked_words)
 
 
 def _first(services: Services, known: Known, model: str, measured: MeasureResult) -> Draft:
@@ -126,7 +143,10 @@ def _first(services: Services, known: Known, model: str, measured: MeasureResult
     recipe, origins = methods.adapted(usual, origins, known.data, measured, begun, known.run.method)
     asked = [(w.field, str(w.value), ASKED) for w in wishes] + _shape(parent)
     said = {field for field, _value, _why in asked}
-    return Draft(methods.wished(recipe, wishes), asked + [o for o in origins if o[0] not in said])
+    recipe = methods.wished(recipe, wishes)
+    full_tuning.check(recipe, measured)
+    notes = full_tuning.differences(recipe, measured)
+    return Draft(recipe, asked + [o for o in origins if o[0] not in said], notes=notes)
 
 
 async def _understood(
@@ -149,11 +169,36 @@ async def _understood(
     return changes, said
 
 
+def _rate_follows(
+    before: Recipe, after: Recipe, origins: list[hyperparameters.Origin]
+) -> tuple[Recipe, list[hyperparameters.Origin]]:
+    """Let a method's own learning rate follow from LoRA to all layers or back, unless somebody has set it."""
+    change = full_tuning.rate_follows(before, after)
+    if change is None or ("learning_rate", True) in {
+        (field, why in {ASKED, SUGGESTED}) for field, _value, why in origins
+    }:
+        return after, origins
+    why = (
+        "a tenth of LoRA's"
+        if after.tuning is Tuning.FULL
+        else "LoRA's, ten times that of all layers"
+    )
+    kept = [origin for origin in origins if origin[0] != "learning_rate"]
+    rate = ("learning_rate", f"{change.value:g}", f"{why} (Tinker)")
+    return after.amended([change]), [*kept, rate]
+
+
+UNSAID = (False, Tuning.LORA, TargetModules.ALL_LINEAR)
+"""What an earlier adapter usually is."""
+
+
 def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
-    """Return what a recipe takes over from an earlier adapter, and that it is from there; options that are off go unsaid."""
-    shape = parent.shape if parent else {}
-    origin = parent.origin if parent else ""
-    return [(name, str(value), origin) for name, value in shape.items() if value is not False]
+    """Return what a recipe takes over from an earlier adapter, and that it is from there; what is usual goes unsaid."""
+    if parent is None:
+        return []
+    if parent.tuning is Tuning.FULL:
+        return [("tuning", parent.tuning.value, parent.origin)]
+    return [(n, str(v), parent.origin) for n, v in parent.shape.items() if v not in UNSAID]
 
 
 def _shaped(recipe: Recipe, parent: Parent | None) -> Recipe:

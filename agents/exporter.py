@@ -85,6 +85,7 @@ def _spec(services: Services, wanted: _Wanted) -> ExportSpec:
         model=services.model_ref(wanted.recipe.model),
         adapter_dir=str(folder),
         format=wanted.format,
+        tuning=wanted.recipe.tuning,
         name=delivery.name_of(wanted.run, wanted.recipe),
         prompts=work.file_ref(services, wanted.dev),
         max_new_tokens=wanted.recipe.max_new_tokens,

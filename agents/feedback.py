@@ -10,7 +10,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
-from agents.recipe import CHANGEABLE, Metric, Quantisation, Recipe, RecipeChange
+from agents.recipe import (
+    CHANGEABLE,
+    Metric,
+    Quantisation,
+    Recipe,
+    RecipeChange,
+    TargetModules,
+    Tuning,
+)
 from agents.services import UserError
 from configs.schema import Backend
 from storage.models import Decision
@@ -56,8 +64,19 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("max_new_tokens", rf"\banswers?\s+of\s+(?:up\s+to\s+)?{_NUMBER}\s+tokens"),
     ("seed", rf"\bseed{_IS}{_NUMBER}"),
 )
+_FULL = r"full(?:y|[- ]weights?)?\W+(?:fine\W*)?tun"
+_ONLY = (
+    r"(?:\bonly\s+(?:on\s+|adapt\s+|train\s+|tune\s+)?(?:the\s+)?|\btarget[ _]modules\s*[=:]\s*)"
+)
+_ATTENTION_ALONE = r"(?<!pay )\battention\W+(?:layers\s+)?(?:only|alone)\b"
 _OPTIONS: tuple[tuple[str, str, str | bool], ...] = (
     ("quantisation", r"\b(?:4[ -]?bit|qlora)\b", Quantisation.FOUR_BIT.value),
+    ("tuning", rf"\b(?:no|not|without|instead\s+of)\W+(?:a\s+)?{_FULL}", Tuning.LORA.value),
+    ("tuning", rf"\b{_FULL}|\btuning{_IS}full\b", Tuning.FULL.value),
+    ("tuning", r"\b(?:with|by|use|plain|tuning)\W+lora\b", Tuning.LORA.value),
+    ("target_modules", rf"{_ONLY}attention\b|{_ATTENTION_ALONE}", TargetModules.ATTENTION.value),
+    ("target_modules", rf"{_ONLY}mlp\b|\bmlp\W+(?:layers\s+)?(?:only|alone)\b", "mlp"),
+    ("target_modules", r"\ball[ -]linear\b", TargetModules.ALL_LINEAR.value),
     ("use_dora", r"\bdora\b", True),
     ("use_rslora", r"\brs[ -]?lora\b", True),
     ("backend", r"\b(?:with|by|use|backend)\W+trl\b|\b(?:without|no|not)\W+autotrain\b", "trl"),
@@ -243,6 +262,7 @@ def _possible(
 ) -> tuple[tuple[RecipeChange, ...], tuple[str, ...]]:
     changes: list[RecipeChange] = []
     notes: list[str] = []
+    so_far = recipe
     for change in proposed:
         if change.field == "model" and change.value not in models:
             notes.append(
@@ -250,7 +270,7 @@ def _possible(
             )
             continue
         try:
-            after = recipe.amended([change])
+            after = so_far.amended([change])
         except ValidationError as error:
             notes.append(
                 f"{change.field} = {change.value} is not possible: {error.errors()[0]['msg'].lower()}."
@@ -260,6 +280,7 @@ def _possible(
             notes.append(f"{change.field} is {change.value} already.")
         else:
             changes.append(change)
+            so_far = after
     return tuple(changes), tuple(notes)
 
 

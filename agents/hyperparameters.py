@@ -11,7 +11,7 @@ from typing import Any
 
 from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import Quantisation, Recipe, usual_rows_at_once
+from agents.recipe import Quantisation, Recipe, TargetModules, Tuning, usual_rows_at_once
 from configs.schema import Backend, CheckpointMode
 
 SMALL_MODEL_PARAMETERS = 500_000_000
@@ -19,6 +19,8 @@ LARGE_SCALE_PARAMETERS = (900_000_000, 3_500_000_000)
 """Models for which the sweep found 3e-4 too low at high ranks."""
 LEARNING_RATE = 3e-4
 RAISED_LEARNING_RATE = 5e-4
+FULL_RATE_FACTOR = 0.1
+"""Of a learning rate for LoRA, in full fine-tuning: Tinker's rule multiplies by 10 for LoRA and by 1 for full."""
 FEWEST_STEPS = 100
 """Steps that a run should have; below, a run is short."""
 FEWEST_STEPS_OF_A_SMALL_MODEL = 150
@@ -57,6 +59,11 @@ class Facts:
     def small(self) -> bool:
         """Whether the model is one that learns in more, smaller steps."""
         return self.measured.parameters < SMALL_MODEL_PARAMETERS
+
+    @property
+    def full(self) -> bool:
+        """Whether the weights themselves are trained."""
+        return self.settled.get("tuning") == Tuning.FULL
 
     def needed_bytes(self, changes: Mapping[str, Any]) -> int | None:
         """Return the memory that a training with what is settled and these changes needs; None where that is not known."""
@@ -130,16 +137,30 @@ def _batch_size(facts: Facts) -> tuple[int, str]:
     return size, f"as many steps ({facts.steps(size)}) as so few rows give"
 
 
+def _tuning(_facts: Facts) -> tuple[str, str]:
+    return Tuning.LORA.value, (
+        "rank 16 is within about 0.4 % of the largest ranks; full fine-tuning hands over a file of the model's size"
+    )
+
+
 def _lora_r(facts: Facts) -> tuple[int, str]:
+    if facts.full:
+        return RANKS[0][1], ""
     tokens = facts.rows * facts.measured.tokens_mean
     rank = next((rank for limit, rank in RANKS if tokens < limit), HIGHEST_RANK)
     loss = {16: "0.4 %", 32: "0.2 %", 64: "0.06 %"}[rank]
+    part = facts.settled.get("target_modules", TargetModules.ALL_LINEAR)
+    if part != TargetModules.ALL_LINEAR:
+        why = f"for {_millions(tokens)} tokens; on the {part} layers alone it learns less than on all, even at equal size"
+        return rank, why
     return rank, (
         f"for {_millions(tokens)} tokens, on all linear layers: within about {loss} of the largest ranks in a 35-model sweep"
     )
 
 
 def _lora_alpha(facts: Facts) -> tuple[int, str]:
+    if facts.full:
+        return ALPHA, ""
     if facts.settled.get("use_rslora"):
         alpha = max(1, round(ALPHA / math.sqrt(facts.settled["lora_r"])))
         return alpha, f"rank-stabilised LoRA divides by √r: this keeps the scale of alpha {ALPHA}"
@@ -147,6 +168,15 @@ def _lora_alpha(facts: Facts) -> tuple[int, str]:
 
 
 def _learning_rate(facts: Facts) -> tuple[float, str]:
+    rate, why = _lora_rate(facts)
+    if facts.full:
+        return float(
+            f"{rate * FULL_RATE_FACTOR:.2g}"
+        ), f"{why}; a tenth for full fine-tuning (Tinker)"
+    return rate, why
+
+
+def _lora_rate(facts: Facts) -> tuple[float, str]:
     low, high = LARGE_SCALE_PARAMETERS
     steps = facts.steps(facts.settled["batch_size"])
     if facts.small:
@@ -180,7 +210,7 @@ def _primary_metric(facts: Facts) -> tuple[str, str]:
 
 def _quantisation(facts: Facts) -> tuple[str, str]:
     measured = facts.measured
-    needed = facts.needed_bytes({"micro_batch_size": 1})
+    needed = None if facts.full else facts.needed_bytes({"micro_batch_size": 1})
     if (
         needed is not None
         and measured.device != "cpu"
@@ -210,6 +240,7 @@ RULES: dict[str, Callable[[Facts], tuple[Any, str]]] = {
     "epochs": _epochs,
     "patience": _patience,
     "batch_size": _batch_size,
+    "tuning": _tuning,
     "lora_r": _lora_r,
     "lora_alpha": _lora_alpha,
     "learning_rate": _learning_rate,

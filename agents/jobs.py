@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.recipe import Metric, Recipe
+from agents.recipe import Metric, Recipe, Tuning
 from configs.registry import Architecture
 from configs.schema import Board
 
@@ -45,7 +45,7 @@ class JobKind(StrEnum):
     SELECT = "select"
     """Compare base models on the dev rows and choose one."""
     TRAIN = "train"
-    """Train a LoRA adapter with TRL, by the method of the recipe."""
+    """Train an adapter, by the method of the recipe."""
     TRAIN_REWARD = "train_reward"
     """Train the reward model that a TRAIN after it asks: the first half of “RLHF”."""
     EVALUATE = "evaluate"
@@ -419,6 +419,8 @@ class ExportSpec(_Message):
     model: ModelRef
     adapter_dir: str
     format: ExportFormat
+    tuning: Tuning = Tuning.LORA
+    """What the adapter is made of: low-rank weights, or whole layers."""
     name: str
     """Of the files, without an ending."""
     prompts: FileRef

@@ -5,7 +5,15 @@ from pathlib import Path
 import psutil
 
 from agents.jobs import MeasureResult
-from agents.recipe import Quantisation, Recipe, is_lean, rows_at_once, texts_of_row
+from agents.recipe import (
+    Quantisation,
+    Recipe,
+    TargetModules,
+    Tuning,
+    is_lean,
+    rows_at_once,
+    texts_of_row,
+)
 from configs.registry import Architecture
 
 HEAP_FACTOR = 2.1
@@ -13,6 +21,8 @@ HEAP_FACTOR = 2.1
 
 Measured 1.8 to 2.4 with glibc's default settings. A GPU's allocator rounds less.
 """
+FULL_HEAP_FACTOR = 1.2
+"""The same in full fine-tuning, where gradients come as what they need goes: measured 0.7 to 1.2."""
 GPU_FACTOR = 1.1
 GPU_CONTEXT_BYTES = 1_400_000_000
 STEP_BYTES = 110_000_000
@@ -67,44 +77,57 @@ def training_bytes(
     gpu = device != "cpu"
     at_once = rows_at_once(recipe, device) * texts_of_row(recipe.method)
     tokens = row_tokens * at_once
-    held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * adapter_weights(widths, recipe.lora_r)
-    lean = is_lean(recipe, device)
-    per_layer = 4 * kept_values(widths, recipe.lora_r, lean) * tokens
-    if gpu:  # in half precision; all layers but one keep only their input
-        kept = (per_layer + 4 * widths.hidden * tokens * widths.layers) // 2
+    held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * trained_weights(widths, recipe)
+    per_layer = 4 * kept_values(widths, recipe, lean=is_lean(recipe, device)) * tokens
+    if gpu:  # in half precision, but for full fine-tuning; all layers but one keep only their input
+        kept = per_layer + 4 * widths.hidden * tokens * widths.layers
+        kept = kept if recipe.tuning is Tuning.FULL else kept // 2
         start, factor = GPU_CONTEXT_BYTES, GPU_FACTOR
     else:
         kept = per_layer * widths.layers
-        start, factor = process_bytes + STEP_BYTES, HEAP_FACTOR
+        start = process_bytes + STEP_BYTES
+        factor = FULL_HEAP_FACTOR if recipe.tuning is Tuning.FULL else HEAP_FACTOR
     positions = min(answer_tokens * at_once, LOGIT_POSITIONS)
     logits = LOGIT_COPIES * 4 * widths.vocabulary * positions
     return start + held + int(factor * kept) + logits
 
 
-def kept_values(widths: Architecture, rank: int, lean: bool = False) -> int:
+def kept_values(widths: Architecture, recipe: Recipe, *, lean: bool) -> int:
     """Return how many numbers one layer keeps for the backward pass, per token.
 
     Both norms' inputs and outputs, query and attention, keys and values, four of the MLP, seven LoRA bottlenecks.
     In a lean step one less of the MLP, and attention twice: by row and side by side.
+    A part that has no adapter keeps none of the inputs of its layers; norms that are trained keep their result twice.
     """
+    full = recipe.tuning is Tuning.FULL
+    attention = recipe.target_modules is not TargetModules.MLP
+    mlp = recipe.target_modules is not TargetModules.ATTENTION
+    bottlenecks = 0 if full else (4 * attention + 3 * mlp) * recipe.lora_r
     return (
-        4 * widths.hidden
-        + (3 if lean else 2) * widths.query_width
+        (2 + attention + mlp + 2 * full) * widths.hidden
+        + (3 if lean and attention else 2) * widths.query_width
         + 2 * widths.key_value_width
-        + (3 if lean else 4) * widths.mlp_width
-        + 7 * rank
+        + ((2 if lean else 3) + mlp) * widths.mlp_width
+        + bottlenecks
     )
 
 
-def adapter_weights(widths: Architecture, rank: int) -> int:
-    """Return the number of trained weights of LoRA on all linear layers."""
+def trained_weights(widths: Architecture, recipe: Recipe) -> int:
+    """Return the number of weights that are trained; norms and biases, less than a thousandth, are left out."""
+    if recipe.tuning is Tuning.FULL:
+        return widths.layers * (widths.attention_weights + widths.mlp_weights)
     attention = 2 * (2 * widths.hidden + widths.query_width + widths.key_value_width)
     mlp = 3 * (widths.hidden + widths.mlp_width)
-    return rank * (attention + mlp) * widths.layers
+    parts = {
+        TargetModules.ALL_LINEAR: attention + mlp,
+        TargetModules.ATTENTION: attention,
+        TargetModules.MLP: mlp,
+    }
+    return recipe.lora_r * parts[recipe.target_modules] * widths.layers
 
 
 def _weight_bytes(widths: Architecture, recipe: Recipe, gpu: bool) -> int:
-    if not gpu:
+    if not gpu or recipe.tuning is Tuning.FULL:  # beneath the copies that are trained, in fp32 too
         return 4 * widths.weights
     if recipe.quantisation is Quantisation.NONE:
         return 2 * widths.weights

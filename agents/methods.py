@@ -1,15 +1,25 @@
 """Which method fits which data, and what each method starts from, every value with its origin.
 
 Learning rates are for LoRA: ten times the one for full fine-tuning where a source names only that (LoRA Without Regret).
+Full fine-tuning takes a tenth of them.
 """
 
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agents.hyperparameters import SMALL_MODEL_PARAMETERS, Origin
+from agents.hyperparameters import FULL_RATE_FACTOR, SMALL_MODEL_PARAMETERS, Origin
 from agents.jobs import IntakeResult, MeasureResult, RowShape
-from agents.recipe import OF_METHOD, PAIRED, REWARDED, Method, Metric, Recipe, RecipeChange
+from agents.recipe import (
+    OF_METHOD,
+    PAIRED,
+    REWARDED,
+    Method,
+    Metric,
+    Recipe,
+    RecipeChange,
+    Tuning,
+)
 from agents.rewards import (
     NEED_REFERENCE,
     ExactMatch,
@@ -161,7 +171,8 @@ def adapted(
         return usual, said + origins
     begin = STARTS[start.method]
     small = measured.parameters < SMALL_MODEL_PARAMETERS and start.method is not Method.REWARD
-    rate = float(f"{begin.learning_rate * (SMALL_MODEL_FACTOR if small else 1):.2g}")
+    full = FULL_RATE_FACTOR if usual.tuning is Tuning.FULL else 1
+    rate = float(f"{begin.learning_rate * (SMALL_MODEL_FACTOR if small else 1) * full:.2g}")
     epochs = 2.0 if data.train_rows < FEW_ROWS else 1.0
     values = usual.model_dump() | {
         "method": start.method,
@@ -179,8 +190,9 @@ def adapted(
         )
     recipe = Recipe.model_validate(values)
     tiny = f", ×{SMALL_MODEL_FACTOR} for a model under 500 M parameters in a short run"
+    tenth = "; a tenth for full fine-tuning" if usual.tuning is Tuning.FULL else ""
     said += [
-        ("learning_rate", f"{rate:g}", begin.rate_origin + (tiny if small else "")),
+        ("learning_rate", f"{rate:g}", begin.rate_origin + (tiny if small else "") + tenth),
         ("epochs", f"{epochs:g}", "preferences and rewards overfit sooner than answers: 1 to 2"),
         ("primary_metric", recipe.primary_metric.value, f"what {name} is judged by"),
     ]

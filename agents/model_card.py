@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.continuing import Parent
 from agents.jobs import EvaluateResult, ExportFormat, TrainResult, Verdict
-from agents.recipe import Method, Recipe
+from agents.recipe import Method, Recipe, TargetModules, Tuning
 from configs.registry import ModelFacts
 from configs.schema import Backend
 from storage.models import Run
@@ -44,11 +44,24 @@ LIBRARIES = {
     ExportFormat.GGUF: "gguf",
     ExportFormat.GGUF_ADAPTER: "gguf",
 }
-WHAT = {
-    None: "A LoRA adapter",
-    ExportFormat.MERGED: "A model with its LoRA adapter merged in",
-    ExportFormat.GGUF: "A GGUF file with its LoRA adapter merged in",
-    ExportFormat.GGUF_ADAPTER: "A LoRA adapter as GGUF",
+WHAT: dict[Tuning, dict[ExportFormat | None, str]] = {
+    Tuning.LORA: {
+        None: "A LoRA adapter",
+        ExportFormat.MERGED: "A model with its LoRA adapter merged in",
+        ExportFormat.GGUF: "A GGUF file with its LoRA adapter merged in",
+        ExportFormat.GGUF_ADAPTER: "A LoRA adapter as GGUF",
+    },
+    Tuning.FULL: {
+        None: "All layers of a model, fully fine-tuned, as an adapter for PEFT that puts them in the place of the base's",
+        ExportFormat.MERGED: "A fully fine-tuned model",
+        ExportFormat.GGUF: "A fully fine-tuned model as a GGUF file",
+    },
+}
+TAGS = {Tuning.LORA: "lora", Tuning.FULL: "full-fine-tuning"}
+LAYERS = {
+    TargetModules.ALL_LINEAR: "all linear layers",
+    TargetModules.ATTENTION: "the attention layers",
+    TargetModules.MLP: "the MLP layers",
 }
 
 
@@ -110,7 +123,7 @@ def metadata(parcel: Parcel, name: str, form: ExportFormat | None = None) -> dic
     task = "text-classification" if parcel.scores else "text-generation"
     found["library_name"] = LIBRARIES[form]
     found["pipeline_tag"] = task
-    found["tags"] = ["lora", parcel.recipe.method.value, "tunewright"]
+    found["tags"] = [TAGS[parcel.recipe.tuning], parcel.recipe.method.value, "tunewright"]
     # a test set that was opened more than once has helped to choose what it then judges
     if parcel.evaluated.openings == 1:
         found["model-index"] = [_results(parcel.evaluated, name, task)]
@@ -178,7 +191,7 @@ def _text(parcel: Parcel, run_it: str, form: ExportFormat | None) -> str:
     exported = "" if form is None else "\nThese figures are those of the adapter with PEFT.\n"
     return f"""# {"Adapter for" if form is None else "Tuned"} {parcel.base}
 
-{WHAT[form]}, tuned with Tunewright on {parcel.rows.get("train", 0):,} rows for this task:
+{WHAT[recipe.tuning][form]}, tuned with Tunewright on {parcel.rows.get("train", 0):,} rows for this task:
 
 ```text
 {_one_line(parcel.run.goal)}
@@ -201,7 +214,7 @@ By the rule it is **{VERDICTS[result.verdict]}**: {primary.metric.value} went fr
 
 ## How it was made
 
-Method {recipe.method.value} by {PROGRAMS[recipe.backend]}, LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha}, learning rate {recipe.learning_rate:g}, batch \
+Method {recipe.method.value} by {PROGRAMS[recipe.backend]}, {_what_was_trained(recipe)}, learning rate {recipe.learning_rate:g}, batch \
 {recipe.batch_size}, {trained.steps_done} of {trained.steps_planned} steps; the adapter of step \
 {trained.best_step} {_chosen(trained)}. `run.lock.json` has data hashes, seeds and versions.
 {_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
@@ -217,6 +230,14 @@ The rows it was trained and measured on are private and not part of this.
 Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
 safety; general abilities may have suffered.
 """
+
+
+def _what_was_trained(recipe: Recipe) -> str:
+    if recipe.tuning is Tuning.FULL:
+        return "full fine-tuning of all linear layers and norms (the tables of the vocabulary are the base's)"
+    return (
+        f"LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha} on {LAYERS[recipe.target_modules]}"
+    )
 
 
 def _started_from(parcel: Parcel) -> str:

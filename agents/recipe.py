@@ -105,6 +105,26 @@ class Quantisation(StrEnum):
     """NF4 with double quantisation (QLoRA): a quarter of the memory, slower steps. Needs a GPU."""
 
 
+class Tuning(StrEnum):
+    """What of a model is trained."""
+
+    LORA = "lora"
+    """Two small matrices beside each linear layer."""
+    FULL = "full"
+    """Linear layers and norms themselves; the tables of the vocabulary stay as they are. For small models."""
+
+
+class TargetModules(StrEnum):
+    """Which linear layers LoRA adapts."""
+
+    ALL_LINEAR = "all-linear"
+    """All of them, except the one that scores the vocabulary."""
+    ATTENTION = "attention"
+    """The projections of the attention."""
+    MLP = "mlp"
+    """The layers of the MLP."""
+
+
 def _can_be_primary(metric: Metric) -> Metric:
     if metric is Metric.BLEU:
         raise ValueError(
@@ -139,6 +159,8 @@ class Recipe(BaseModel):
     """Rows that go through the model at once, at most; the rest of a step is accumulated, with the same gradient.
     None: what suits the device."""
     quantisation: Quantisation = Quantisation.NONE
+    tuning: Tuning = Tuning.LORA
+    target_modules: TargetModules = TargetModules.ALL_LINEAR
     lora_r: Annotated[int, Field(ge=1, le=512)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=1024)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -187,6 +209,12 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _is_one_kind_of_tuning(self) -> "Recipe":
+        if self.tuning is Tuning.FULL and (idle := _idle_in_full_tuning(self)):
+            raise ValueError(f"full fine-tuning has no use for {idle}; tuning=lora has")
+        return self
+
+    @model_validator(mode="after")
     def _is_possible_for_its_backend(self) -> "Recipe":
         if self.backend is Backend.AUTOTRAIN and (cannot := _beyond_autotrain(self)):
             raise ValueError(f"AutoTrain is not used for {cannot}; backend=trl is")
@@ -200,12 +228,27 @@ class Recipe(BaseModel):
         return Recipe.model_validate(self.model_dump() | {c.field: c.value for c in changes})
 
 
+def _idle_in_full_tuning(recipe: Recipe) -> str | None:
+    """Return what a recipe asks for that means nothing, or cannot be, when the weights themselves are trained."""
+    asked = {
+        "4-bit weights, which cannot be trained": recipe.quantisation is not Quantisation.NONE,
+        "a part of the layers, as it trains all": recipe.target_modules
+        is not TargetModules.ALL_LINEAR,
+        "lora_dropout": bool(recipe.lora_dropout),
+        "use_dora": recipe.use_dora,
+        "use_rslora": recipe.use_rslora,
+    }
+    return next((what for what, is_asked in asked.items() if is_asked), None)
+
+
 def _beyond_autotrain(recipe: Recipe) -> str | None:
     """Return what a recipe asks for that AutoTrain has no word for, or that was never tried with it."""
     if recipe.method not in AUTOTRAINED:
         known = ", ".join(AUTOTRAINED)
         return f"the method {recipe.method.value}, only for {known}"
     refused = {
+        "full fine-tuning": recipe.tuning is Tuning.FULL,
+        "a part of the linear layers": recipe.target_modules is not TargetModules.ALL_LINEAR,
         "use_dora": recipe.use_dora,
         "use_rslora": recipe.use_rslora,
         "4-bit weights": recipe.quantisation is not Quantisation.NONE,
@@ -225,6 +268,8 @@ Changeable = Literal[
     "batch_size",
     "micro_batch_size",
     "quantisation",
+    "tuning",
+    "target_modules",
     "lora_r",
     "lora_alpha",
     "lora_dropout",
@@ -295,5 +340,6 @@ def half_at_once(recipe: Recipe, at_once: int) -> int | None:
 
 
 def is_lean(recipe: Recipe, device: str) -> bool:
-    """Tell whether steps are lean: a supervised training on a CPU without dropout, of the architectures that are known."""
-    return device == "cpu" and recipe.method is Method.SFT and not recipe.lora_dropout
+    """Tell whether steps are lean: a supervised training of LoRA on a CPU without dropout, of known architectures."""
+    supervised_lora = recipe.method is Method.SFT and recipe.tuning is Tuning.LORA
+    return device == "cpu" and supervised_lora and not recipe.lora_dropout

@@ -65,7 +65,7 @@ def _flops_per_token(task: Task) -> float:
 
     Forward and activation gradient of the frozen layers, all three of the adapter, two of the head per answer token.
     """
-    from agents.memory import adapter_weights
+    from agents.memory import trained_weights
 
     widths = architecture_of(json.loads((task.model / "config.json").read_text()))
     if widths is None:
@@ -74,9 +74,7 @@ def _flops_per_token(task: Task) -> float:
     answers = sum(row["answer_tokens"] for row in rows) / sum(row["tokens"] for row in rows)
     frozen = widths.layers * (widths.attention_weights + widths.mlp_weights)
     head = widths.hidden * widths.vocabulary
-    flops: float = (
-        4 * frozen + 6 * adapter_weights(widths, task.spec.recipe.lora_r) + 4 * head * answers
-    )
+    flops: float = 4 * frozen + 6 * trained_weights(widths, task.spec.recipe) + 4 * head * answers
     return flops
 
 

@@ -118,7 +118,7 @@ class Commands:
         if wish.model is not None and not named:  # such a model is not chosen for the person
             named_model = RecipeChange(field="model", value=wish.model)
             wish = replace(wish, wishes=[*wish.wishes, named_model])
-        check_wishes(model, wish.wishes)
+        check_wishes(model, [*wish.wishes, *(continuing.shape_of(parent) if parent else ())])
         backends.check(wish.wishes, settings.training)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model, parent)

@@ -3,6 +3,7 @@
 from sqlmodel import Session
 
 from agents.jobs import ExportFormat
+from agents.recipe import Recipe, Tuning
 from agents.services import UserError
 from storage import datasets, events, runs
 from storage.models import Phase, Run
@@ -11,7 +12,7 @@ from storage.models import Phase, Run
 def note(session: Session, run: Run, wanted: ExportFormat) -> str:
     """Queue a format and return what to tell the person.
 
-    Raises: UserError: there is no adapter yet, or the format is there or on its way.
+    Raises: UserError: there is no adapter yet, or none for this format, or the format is there or on its way.
     """
     assert run.id is not None
     if run.phase is Phase.PUBLISHING:
@@ -21,6 +22,13 @@ def note(session: Session, run: Run, wanted: ExportFormat) -> str:
     if run.phase not in {Phase.DELIVERED, Phase.EXPORTING}:
         raise UserError(
             f"Run #{run.id} has no adapter to write in another format; it is {run.phase.value}."
+        )
+    plan = datasets.latest_plan(session, run.id, run.iteration)
+    full = plan is not None and Recipe.model_validate(plan.recipe).tuning is Tuning.FULL
+    if wanted is ExportFormat.GGUF_ADAPTER and full:
+        raise UserError(
+            f"Run #{run.id} trained all layers, and a GGUF adapter holds low-rank weights only: there is nothing to write "
+            f"beside a base. “{ExportFormat.GGUF.value}” writes the whole model for the same programs."
         )
     if datasets.artifact(session, run.id, wanted.value, run.iteration) is not None:
         raise UserError(

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,16 @@ class FileStore:
                 with content.open("rb") as stream:
                     while chunk := stream.read(_CHUNK_BYTES):
                         incoming.add(chunk)
+            return self._keep(incoming)
+
+    def put_written(self, write: Callable[[BinaryIO], None]) -> StoredFile:
+        """Keep what a function writes into a stream; it may go back in it. Never in memory as a whole."""
+        with self._incoming() as incoming:
+            write(incoming.stream)
+            incoming.stream.flush()
+            with incoming.path.open("rb") as written:
+                incoming.digest = hashlib.file_digest(written, "sha256")
+            incoming.size_bytes = incoming.path.stat().st_size
             return self._keep(incoming)
 
     async def put_stream(self, chunks: AsyncIterator[bytes], max_bytes: int) -> StoredFile:

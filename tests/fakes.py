@@ -69,6 +69,8 @@ class StubLauncher:
     readings: tuple[Reading, ...] = ()
     """What columns can be read as, as long as nobody says."""
     shape: RowShape = RowShape.PROMPT_COMPLETION
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What measuring finds otherwise than usual."""
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -134,7 +136,7 @@ class StubLauncher:
                     update={"shape": self.shape}
                 )
             case MeasureSpec():
-                payload = a_measurement()
+                payload = a_measurement(**self.measured)
             case SelectSpec():
                 payload = a_selection([ref.name for ref in spec.spec.candidates])
             case TrainSpec():

@@ -1,4 +1,4 @@
-"""What the trainers of all methods have in common: a LoRA adapter, arguments that suit the machine, nothing left behind."""
+"""What the trainers of all methods have in common: an adapter, arguments that suit the machine, nothing left behind."""
 
 import sys
 from dataclasses import dataclass, field, replace
@@ -10,11 +10,12 @@ import trl
 import trl.trainer.utils
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from peft.utils.constants import DUMMY_TARGET_MODULES
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from agents.jobs import EarlierAdapter
-from agents.recipe import Method, Recipe, rows_at_once, texts_of_row
-from agents.worker import scorer, tuned_model
+from agents.recipe import Method, Recipe, Tuning, rows_at_once, texts_of_row
+from agents.worker import scorer, targets, tuned_model
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lessons, columns
 from agents.worker.rewards.critics import Critics
@@ -66,8 +67,11 @@ class AdapterOnly:
 
 
 def fresh(base: LoadedBase, recipe: Recipe) -> LoraConfig | None:
-    """Return the adapter that a trainer is to put on the model; None where an earlier one is on it already."""
-    return None if isinstance(base.model, PeftModel) else lora(recipe)
+    """Return the adapter that a trainer is to put on the model; None where an earlier one is on it already.
+
+    Raises: WorkerError: this model has no such layers as the recipe wants trained.
+    """
+    return None if isinstance(base.model, PeftModel) else adapter(base, recipe)
 
 
 def further(base: LoadedBase, recipe: Recipe, parent: EarlierAdapter, folder: Path) -> LoadedBase:
@@ -75,20 +79,32 @@ def further(base: LoadedBase, recipe: Recipe, parent: EarlierAdapter, folder: Pa
 
     Raises: WorkerError: the adapter is gone or another one, or it was not trained on this base or in this shape.
     """
-    return replace(base, model=tuned_model.further(base, lora(recipe), parent, folder))
+    return replace(base, model=tuned_model.further(base, adapter(base, recipe), parent, folder))
 
 
-def lora(recipe: Recipe) -> LoraConfig:
-    """Return the adapter that a recipe asks for, on all linear layers; one that scores has a head beside it."""
+def adapter(base: LoadedBase, recipe: Recipe) -> LoraConfig:
+    """Return the adapter that a recipe asks for; one that scores has a head beside it.
+
+    Full fine-tuning is an adapter too, one of no low-rank weights: PEFT trains and saves copies of the layers, and the
+    base stays beneath them. So checkpoints, references, exports and loading are those of any adapter.
+    Raises: WorkerError: this model has no such layers as the recipe wants trained.
+    """
     scores = recipe.method is Method.REWARD
+    task = "SEQ_CLS" if scores else "CAUSAL_LM"
+    if recipe.tuning is Tuning.FULL:
+        return LoraConfig(
+            target_modules=DUMMY_TARGET_MODULES,
+            modules_to_save=targets.trained_whole(base.model),
+            task_type=task,
+        )
     return LoraConfig(
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
         use_dora=recipe.use_dora,
         use_rslora=recipe.use_rslora,
-        target_modules="all-linear",
-        task_type="SEQ_CLS" if scores else "CAUSAL_LM",
+        target_modules=targets.linear_layers(base.model, recipe.target_modules),
+        task_type=task,
         modules_to_save=[scorer.HEAD] if scores else None,
     )
 

@@ -22,7 +22,7 @@ from agents.jobs import (
     TrainResult,
     TrainSpec,
 )
-from agents.recipe import REWARDED, Method, Recipe
+from agents.recipe import REWARDED, Method, Recipe, Tuning
 from agents.worker.checkpoints import (
     Checkpoint,
     Origin,
@@ -145,6 +145,8 @@ def load(folder: "BaseFolder", recipe: Recipe, reporter: Reporter) -> "LoadedBas
         base = scorer.load_blank(folder, recipe.seed)
     else:
         base = base_model.load(folder, recipe.quantisation)
+    if recipe.tuning is Tuning.FULL:
+        base.model.float()  # a step of a training is often less than bf16 can add to a weight
     # Many things run through the model between two steps, and a step on long rows may take minutes.
     base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
     return base

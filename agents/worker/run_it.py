@@ -1,12 +1,15 @@
 """How to run an export: the texts that lie beside the weights."""
 
 from agents.jobs import ExportFormat, ExportSpec
+from agents.recipe import Tuning
 
 
 def files(spec: ExportSpec, hub_id: str | None) -> dict[str, str]:
     """Return the text files of an export, by name. `hub_id` is the base's name on a model hub, where known."""
     base = hub_id or spec.model.name
     texts = {"README.md": README[spec.format].format(name=spec.name, base=base)}
+    if spec.format is ExportFormat.MERGED and spec.tuning is Tuning.LORA:
+        texts["README.md"] += UNMERGED.format(base=base)
     if spec.format is ExportFormat.GGUF:
         texts["Modelfile"] = MODELFILE.format(start=f"FROM ./{spec.name}.gguf")
     elif spec.format is ExportFormat.GGUF_ADAPTER:
@@ -23,6 +26,12 @@ PARAMETER temperature 0
 PARAMETER repeat_penalty 1
 """
 
+UNMERGED = """
+Without merging, vLLM takes the adapter itself:
+
+    vllm serve {base} --enable-lora --lora-modules tuned=./the-adapter
+"""
+
 README = {
     ExportFormat.MERGED: """# {name}
 
@@ -36,10 +45,6 @@ transformers:
 
     model = transformers.AutoModelForCausalLM.from_pretrained("{name}")
     tokenizer = transformers.AutoTokenizer.from_pretrained("{name}")
-
-Without merging, vLLM takes the adapter itself:
-
-    vllm serve {base} --enable-lora --lora-modules tuned=./the-adapter
 """,
     ExportFormat.GGUF: """# {name}
 

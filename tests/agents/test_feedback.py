@@ -43,6 +43,16 @@ RECIPE = Recipe(model="smollm2-135m-instruct")
         ("with DoRA in 4-bit please", {"use_dora": True, "quantisation": "4bit"}),
         ("rslora and QLoRA", {"use_rslora": True, "quantisation": "4bit"}),
         ("use AutoTrain, 2 epochs", {"backend": "autotrain", "epochs": 2}),
+        ("full fine-tuning please, 2 epochs", {"tuning": "full", "epochs": 2}),
+        ("fully finetune it instead of LoRA", {"tuning": "full"}),
+        ("no full fine-tuning", {"tuning": "lora"}),
+        ("LoRA instead of a full fine-tuning, rank 8", {"tuning": "lora", "lora_r": 8}),
+        ("use LoRA", {"tuning": "lora"}),
+        ("lora rank 8", {"lora_r": 8}),
+        ("only attention layers", {"target_modules": "attention"}),
+        ("attention only, 3 epochs", {"target_modules": "attention", "epochs": 3}),
+        ("adapt only the MLP", {"target_modules": "mlp"}),
+        ("all linear layers again", {"target_modules": "all-linear"}),
         ("not autotrain please", {"backend": "trl"}),
         ("train it with TRL", {"backend": "trl"}),
     ],
@@ -52,7 +62,16 @@ def test_words_become_the_changes_they_name(words, expected):
 
 
 @pytest.mark.parametrize(
-    "words", ["the answers are too long", "hm", "is that good?", "row 14 is wrong", ""]
+    "words",
+    [
+        "pay attention only to labels",
+        "the full text counts",
+        "the answers are too long",
+        "hm",
+        "is that good?",
+        "row 14 is wrong",
+        "",
+    ],
 )
 def test_words_that_name_no_setting_change_nothing(words):
     assert by_rules(words, MODELS) == []
@@ -84,6 +103,13 @@ async def test_what_is_not_possible_is_said_and_not_done():
     assert understood.changes == ()
     assert any("epochs is 3 already" in note for note in understood.notes)
     assert any("batch_size = 9999 is not possible" in note for note in understood.notes)
+
+
+async def test_wishes_that_exclude_each_other_are_told_apart():
+    understood = await understand("full fine-tuning with dora", RECIPE, MODELS, None)
+
+    assert [(c.field, c.value) for c in understood.changes] == [("tuning", "full")]
+    assert "full fine-tuning has no use for use_dora" in understood.notes[0]
 
 
 async def test_words_without_a_change_are_answered_with_an_example():

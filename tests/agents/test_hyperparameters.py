@@ -114,3 +114,32 @@ def test_what_a_person_holds_stays_and_shapes_the_rest():
 def test_a_held_value_out_of_bounds_is_refused():
     with pytest.raises(ValidationError):
         recipe(900, held={"epochs": 0})
+
+
+@pytest.mark.parametrize(("parameters", "rate"), [(SMOLLM2, 5e-5), (900_000_000, 3e-5)])
+def test_full_fine_tuning_starts_at_a_tenth_of_lora_s_rate_and_says_nothing_of_ranks(
+    parameters, rate
+):
+    found, origins = derive(
+        "m",
+        an_intake(train_rows=5000),
+        a_measurement(parameters=parameters),
+        CheckpointMode.ASK,
+        {"tuning": "full"},
+    )
+
+    why = {field: reason for field, _value, reason in origins}
+    assert found.learning_rate == rate
+    assert why["learning_rate"].endswith("a tenth for full fine-tuning (Tinker)")
+    assert not {"lora_r", "lora_alpha", "tuning"} & set(why)
+
+
+def test_a_plan_says_why_it_is_lora_and_on_which_layers():
+    usual, attention = (
+        {o[0]: o[2] for o in derive("m", an_intake(), a_measurement(), CheckpointMode.ASK, held)[1]}
+        for held in ({}, {"target_modules": "attention"})
+    )
+
+    assert "within about 0.4 %" in usual["tuning"]
+    assert "on all linear layers" in usual["lora_r"]
+    assert "on the attention layers alone it learns less" in attention["lora_r"]

@@ -1,8 +1,10 @@
 """The memory formula: what makes a training larger, and what the plan does when it would not fit."""
 
+import pytest
+
 from agents import hyperparameters, memory, planning
 from agents.recipe import Quantisation, Recipe
-from configs.registry import registry
+from configs.registry import Architecture, registry
 from configs.schema import CheckpointMode
 from tests.facts import a_measurement, an_intake
 
@@ -32,7 +34,66 @@ def plan(widths, **facts):
 
 
 def test_adapter_weights_are_those_of_peft():
-    assert memory.adapter_weights(SMOLLM2, 16) == 4_884_480  # counted by PEFT on the real model
+    assert (
+        memory.trained_weights(SMOLLM2, Recipe(model="m")) == 4_884_480
+    )  # counted by PEFT on the real model
+
+
+def test_parts_of_the_layers_have_their_share_of_the_weights_and_full_fine_tuning_all():
+    attention, mlp, full = (
+        memory.trained_weights(SMOLLM2, Recipe(model="m", **recipe))
+        for recipe in (
+            {"target_modules": "attention"},
+            {"target_modules": "mlp"},
+            {"tuning": "full"},
+        )
+    )
+
+    assert (attention, mlp) == (1_843_200, 3_041_280)  # counted by PEFT on the real model
+    assert full == pytest.approx(106_203_456, rel=1e-3)  # the same, norms included
+
+
+def test_what_is_kept_for_the_backward_pass_depends_on_what_is_trained():
+    # counted with hooks on the tensors that autograd saves, at these widths
+    widths = Architecture(
+        hidden=96,
+        layers=4,
+        query_width=192,
+        key_value_width=64,
+        mlp_width=160,
+        vocabulary=100,
+        tied_embeddings=True,
+    )
+    kept = {
+        (what, lean): memory.kept_values(widths, Recipe(model="m", lora_r=8, **recipe), lean=lean)
+        for what, recipe in {
+            "all": {},
+            "attention": {"target_modules": "attention"},
+            "mlp": {"target_modules": "mlp"},
+            "full": {"tuning": "full"},
+        }.items()
+        for lean in (False, True)
+    }
+
+    assert kept == {
+        ("all", False): 1592,
+        ("all", True): 1624,
+        ("attention", False): 1312,
+        ("attention", True): 1344,
+        ("mlp", False): 1464,
+        ("mlp", True): 1304,
+        ("full", False): 1728,
+        ("full", True): kept["full", True],
+    }
+
+
+def test_full_fine_tuning_needs_the_base_its_copy_and_adam():
+    lora, full = (
+        needed(row_tokens=16, micro_batch_size=1, tuning=tuning) for tuning in ("lora", "full")
+    )
+
+    assert full - lora == pytest.approx(16 * (106_168_320 - 4_884_480), rel=0.02)
+    assert needed(QWEN, "cuda", micro_batch_size=1, tuning="full") > 20 * 6_500_000_000
 
 
 def test_longer_rows_more_rows_and_higher_ranks_need_more():

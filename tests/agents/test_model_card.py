@@ -147,3 +147,26 @@ def test_the_sentence_of_a_task_cannot_change_the_metadata_nor_set_a_live_link()
     fenced = re.findall(r"```text\n(.*?)\n```", card.text, re.DOTALL)
     assert fenced == ["x --- license: mit --- ''' ![p](http://example.org/p.png) <img src=x>"]
     assert card.text.count("example.org") == 1
+
+
+@pytest.mark.parametrize("form", [None, ExportFormat.MERGED, ExportFormat.GGUF], ids=str)
+def test_a_card_of_whole_layers_says_so_and_nothing_of_lora(form):
+    recipe = Recipe(model="smollm2-135m-instruct", tuning="full")
+
+    card = read(model_card(a_parcel(recipe=recipe), "tuned", "Load it.", form))
+
+    assert card.data.tags == ["full-fine-tuning", "sft", "tunewright"]
+    assert "full fine-tuning of all linear layers and norms" in card.text
+    assert "fully fine-tuned" in card.text
+    assert "lora" not in card.text.casefold()
+
+
+def test_a_card_names_the_layers_that_were_adapted():
+    told = {
+        part: read(delivery.card(a_parcel(recipe=Recipe(model="m", target_modules=part)))).text
+        for part in ("all-linear", "attention", "mlp")
+    }
+
+    assert "rank 16, alpha 32 on all linear layers" in told["all-linear"]
+    assert "rank 16, alpha 32 on the attention layers" in told["attention"]
+    assert "rank 16, alpha 32 on the MLP layers" in told["mlp"]

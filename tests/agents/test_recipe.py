@@ -1,7 +1,15 @@
 import pytest
 from pydantic import ValidationError
 
-from agents.recipe import Method, Metric, Recipe, RecipeChange, half_at_once, rows_at_once
+from agents.recipe import (
+    Method,
+    Metric,
+    Recipe,
+    RecipeChange,
+    half_at_once,
+    is_lean,
+    rows_at_once,
+)
 from tests.worker.tiny_model import method_recipe
 
 
@@ -39,3 +47,37 @@ def test_rows_at_once_are_halved_as_far_as_the_batch_can_be_shared_out(method, b
 def test_a_thumb_alone_has_nothing_to_be_compared_with():
     assert rows_at_once(method_recipe(Method.KTO, batch_size=1), "cpu") == 1
     assert rows_at_once(method_recipe(Method.KTO, batch_size=4, micro_batch_size=1), "cpu") == 2
+
+
+@pytest.mark.parametrize(
+    ("idle", "said"),
+    [
+        ({"quantisation": "4bit"}, "4-bit weights"),
+        ({"target_modules": "attention"}, "a part of the layers"),
+        ({"lora_dropout": 0.1}, "lora_dropout"),
+        ({"use_dora": True}, "use_dora"),
+        ({"use_rslora": True}, "use_rslora"),
+    ],
+)
+def test_full_fine_tuning_takes_nothing_that_is_lora_s(idle, said):
+    assert Recipe(model="m", **idle).tuning == "lora"
+
+    with pytest.raises(ValidationError, match=f"full fine-tuning has no use for {said}"):
+        Recipe(model="m", tuning="full", **idle)
+
+
+@pytest.mark.parametrize("wanted", [{"tuning": "full"}, {"target_modules": "mlp"}])
+def test_autotrain_trains_lora_on_all_linear_layers(wanted):
+    assert Recipe(model="m", backend="autotrain").backend == "autotrain"
+
+    with pytest.raises(ValidationError, match="AutoTrain is not used for"):
+        Recipe(model="m", backend="autotrain", **wanted)
+
+
+def test_steps_are_lean_on_any_part_of_the_layers_but_not_on_whole_layers():
+    lean = [
+        is_lean(Recipe(model="m", **recipe), "cpu")
+        for recipe in ({}, {"target_modules": "attention"}, {"tuning": "full"})
+    ]
+
+    assert lean == [True, True, False]

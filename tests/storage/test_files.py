@@ -17,6 +17,14 @@ async def chunks_of(*chunks):
         yield chunk
 
 
+def write_backwards(stream):
+    """Write as a zip is written: a place is left free and filled in later."""
+    stream.seek(2**20)
+    stream.write(b"ab" * 2**19)
+    stream.seek(0)
+    stream.write(b"ab" * 2**19)
+
+
 def everything_in(store):
     return sorted(
         path.name for path in store.path("0" * 64).parents[1].rglob("*") if path.is_file()
@@ -38,6 +46,7 @@ async def test_the_same_content_is_one_file_however_it_comes(store, tmp_path):
 
     kept = {store.put(tmp_path / "source"), store.put(b"ab" * 2**20)}
     kept.add(await store.put_stream(chunks_of(*[b"ab" * 2**10] * 2**10), 2**21))
+    kept.add(store.put_written(write_backwards))
 
     assert len(kept) == 1
     assert everything_in(store) == [kept.pop().sha256]

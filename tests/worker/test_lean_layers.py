@@ -68,9 +68,8 @@ def model(**adapter: Any) -> Any:
             tie_word_embeddings=True,
         )
     )
-    tuned = get_peft_model(
-        base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **adapter)
-    )
+    shape = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    tuned = get_peft_model(base, LoraConfig(**(shape | adapter)))
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.2)
@@ -115,6 +114,24 @@ def test_rows_side_by_side_have_the_loss_and_gradient_of_padded_rows(
         for pair in ((lean, ours), (plain, theirs))
     )
     assert (found - expected).norm() < 1e-4 * expected.norm()
+
+
+@pytest.mark.parametrize("part", [["q_proj", "k_proj", "v_proj", "o_proj"], ["up_proj"]])
+def test_an_adapter_on_some_layers_only_has_the_loss_and_gradient_of_peft_s(
+    part: list[str],
+) -> None:
+    plain, lean = model(target_modules=part), model(target_modules=part)
+    lean_steps.prepare(lean)
+    row = [3, 1, 4, 1, 5, 9, 2, 6]
+
+    ours = lean_steps._loss(lean, side_by_side([row], [row]))
+    logits = plain(input_ids=torch.tensor([row])).logits
+    theirs = cross_entropy(logits[0, :-1], torch.tensor(row[1:]), reduction="sum")
+
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    pairs = zip(gradients(lean, ours), gradients(plain, theirs), strict=True)
+    compared = [torch.testing.assert_close(*pair, rtol=1e-3, atol=1e-4) for pair in pairs]
+    assert len(compared) == 2 * LAYERS * len(part)
 
 
 def test_what_rows_begin_with_stands_there_once_unless_it_is_learnt() -> None:

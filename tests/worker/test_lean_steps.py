@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from agents.jobs import TrainResult, TrainSpec, read_progress, read_result
-from agents.recipe import Recipe
+from agents.recipe import Recipe, TargetModules
 from tests.worker.forkserver import ForkServer
 from tests.worker.tiny_model import (
     RECIPE,
@@ -58,6 +58,8 @@ def golden(worker: ForkServer, tiny: Path, tmp_path_factory: pytest.TempPathFact
         {},
         {"use_rslora": True},
         {"use_dora": True},
+        {"target_modules": TargetModules.ATTENTION},
+        {"target_modules": TargetModules.MLP},
         {"batch_size": 12, "micro_batch_size": 3},
         {"batch_size": 3, "micro_batch_size": 1},
     ],

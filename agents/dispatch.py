@@ -25,6 +25,7 @@ from agents.jobs import (
     requested_stop,
     write_spec,
 )
+from agents.judging import Judging
 from agents.launchers import Launcher
 from agents.services import Services
 from configs.schema import Backend, GateKind
@@ -50,8 +51,17 @@ class Dispatcher:
 
     services: Services
     launcher: Launcher
+    judging: Judging = field(init=False)
+    """What asks a language model for workers that wait for its opinion; tasks of their own, outside of any look."""
     _pulses: dict[str, _Pulse] = field(default_factory=dict)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.judging = Judging(self.services)
+
+    async def close(self) -> None:
+        """End what this has begun besides looking."""
+        await self.judging.close()
 
     async def look(self) -> None:
         """Look at every running job once, then start as many as there are free slots."""
@@ -88,6 +98,10 @@ class Dispatcher:
         if closing is not None:
             await self._close(job, closing)
             return
+        if stop is StopMode.CANCEL:
+            await self.judging.leave(folder)
+        elif job.spec.get("judge_dir"):
+            self.judging.attend(folder, _spec(job))
         await self._ask_at_checkpoint(job, folder)
 
     def _died(self, folder: Path) -> Closing:
@@ -134,6 +148,7 @@ class Dispatcher:
             self.services.wake(job.run_id)
 
     async def _close(self, job: Job, closing: Closing) -> None:
+        await self.judging.leave(self.services.job_folder(job.id))
         await self.services.db.write(jobs.close, job.id, closing, self.services.clock.now())
         self._pulses.pop(job.id, None)
         log.info("run=%d job=%s closed: %s", job.run_id, job.id, closing.outcome)
@@ -152,8 +167,7 @@ class Dispatcher:
 
     async def _start(self, job: Job) -> None:
         folder = self.services.job_folder(job.id)
-        spec = JobSpec.model_validate({"job_id": job.id, "spec": job.spec})
-        await asyncio.to_thread(write_spec, folder, spec)
+        await asyncio.to_thread(write_spec, folder, _spec(job))
         try:
             handle = await asyncio.to_thread(self.launcher.start, folder)
         except OSError as error:
@@ -166,6 +180,10 @@ class Dispatcher:
             return
         await self.services.db.write(jobs.record_handle, job.id, handle)
         log.info("run=%d job=%s started", job.run_id, job.id)
+
+
+def _spec(job: Job) -> JobSpec:
+    return JobSpec.model_validate({"job_id": job.id, "spec": job.spec})
 
 
 def _running(session: Session) -> list[tuple[Job, Run, StopMode | None]]:

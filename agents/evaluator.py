@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import continuing, gates, planning, work
+from agents import continuing, gates, judging, planning, work
 from agents.jobs import EvaluateResult, EvaluateSpec, JobKind, JobOutcome, TrainResult
 from agents.recipe import Recipe
 from agents.services import Services, UserError
@@ -98,6 +98,7 @@ def _spec(services: Services, known: _Known, adapter_dir: str) -> EvaluateSpec:
             if (found := EvaluateResult.model_validate(report.payload)).against_parent
         ),
         threads=services.settings.launcher.threads,
+        **judging.fields(services, known.plan, JobKind.EVALUATE),
     )
 
 

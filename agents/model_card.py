@@ -228,7 +228,7 @@ The rows it was trained and measured on are private and not part of this.
 ## Limits
 
 Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
-safety; general abilities may have suffered.
+safety; general abilities may have suffered.{_judged_by(result)}
 """
 
 
@@ -237,6 +237,15 @@ def _what_was_trained(recipe: Recipe) -> str:
         return "full fine-tuning of all linear layers and norms (the tables of the vocabulary are the base's)"
     return (
         f"LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha} on {LAYERS[recipe.target_modules]}"
+    )
+
+
+def _judged_by(result: EvaluateResult) -> str:
+    if result.judge is None:
+        return ""
+    return (
+        f" The rewards are opinions of the language model {_one_line(result.judge)}, which also judged in training: answers "
+        "can learn to please a judge without being better."
     )
 
 

@@ -15,6 +15,7 @@ from agents import (
     drafts,
     feedback,
     gates,
+    judging,
     memory,
     methods,
     planning,
@@ -73,6 +74,10 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     estimate = planning.estimate(draft.recipe, known.data, measured, batch)
     money = services.settings.budgets
     estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
+    if (judge := judging.named(draft.recipe.rewards, services.llm)) is not None:
+        models = 2 if known.run.parent is None else 3
+        questions = judging.planned(draft.recipe, known.data.dev_rows, estimate, models)
+        estimate = replace(estimate, judge=judge, questions=questions)
     await services.db.write(_save_plan, services, known, draft, estimate)
     return state
 

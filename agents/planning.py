@@ -42,6 +42,10 @@ class Estimate:
     cost: float | None = None
     """At the configured price per hour; None without one."""
     currency: str = ""
+    judge: str | None = None
+    """Language model that is asked about answers; None: no reward asks one."""
+    questions: int = 0
+    """How often, at most."""
 
     @property
     def fits(self) -> bool:

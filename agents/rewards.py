@@ -107,7 +107,7 @@ class Learned(_Reward):
 
 
 class Judge(_Reward):
-    """What a language model thinks of the answer. Needs a judge that the operator has configured."""
+    """What a language model thinks of the answer. Needs one that the operator has configured (`llm`)."""
 
     kind: Literal["judge"] = "judge"
     criterion: Annotated[str, Field(min_length=3, max_length=1000)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import continuing, gates, methods, planning, work
+from agents import continuing, gates, judging, methods, planning, work
 from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, TrainResult, TrainSpec
 from agents.recipe import REWARDED, Recipe, half_at_once
 from agents.services import Services
@@ -168,6 +168,7 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
             "rows_at_once": _rows_at_once(known.tried),
             "reward_dir": work.reward_dir(session, services, known.run, known.run.iteration),
             "parent": continuing.adapter_of(services, known.run),
+            **judging.fields(services, known.plan, JobKind.TRAIN),
         }
     )
     _tell_halving(session, services, known.run, known.tried)

@@ -114,6 +114,7 @@ async def open_app(
             surfaces=by_name,
             nudge=asyncio.Event(),
         )
+        stack.push_async_callback(app.dispatcher.close)
         db.on_commit(app.nudge.set)
         for surface in surfaces:
             app.add_surface(surface)

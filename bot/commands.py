@@ -10,7 +10,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import backends, budget, continuing, feedback, methods, weights, work
+from agents import backends, budget, continuing, feedback, judging, methods, weights, work
 from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
@@ -120,6 +120,7 @@ class Commands:
             wish = replace(wish, wishes=[*wish.wishes, named_model])
         check_wishes(model, [*wish.wishes, *(continuing.shape_of(parent) if parent else ())])
         backends.check(wish.wishes, settings.training)
+        judging.check(wish.wishes, self.services.llm)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model, parent)
         self.services.wake(work.number(run))

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from agents import autotrain, hub
-from configs.schema import Backend, Settings
+from agents import autotrain, hub, llm
+from configs.schema import Backend, LLMSettings, Settings
 from storage.database import AlreadyOpen, Database, FolderLock, sqlite_url
 
 PERMISSIONS = 309237763136
@@ -82,7 +83,12 @@ async def examine(settings: Settings) -> list[Check]:
         _charts,
     ]
     checks = [await asyncio.to_thread(look, settings) for look in local]
-    return [*checks, *await _discord(settings), *await _hub(settings)]
+    return [
+        *checks,
+        *await _discord(settings),
+        *await _hub(settings),
+        *await _language_model(settings.llm),
+    ]
 
 
 def show(checks: list[Check]) -> None:
@@ -265,6 +271,33 @@ async def _hub(settings: Settings) -> list[Check]:
         fix = "Make a token that may write, and set HF_TOKEN anew."
         return [Check("Hub token", False, f"{found}, for reading only", fix)]
     return [Check("Hub token", True, found)]
+
+
+class _Sum(BaseModel):
+    """What the language model is asked for, to see that it answers in a form."""
+
+    result: int
+
+
+async def _language_model(settings: LLMSettings) -> list[Check]:
+    """Ask the language model one question, where one is configured: everything but the reward `judge` works without."""
+    try:
+        model = llm.from_settings(settings)
+    except llm.NotInstalled as error:
+        return [Check("language model", False, f"{settings.kind} is not installed", str(error))]
+    return [] if model is None else [await _talks(model, settings.timeout_s)]
+
+
+async def _talks(model: llm.LLM, timeout_s: float) -> Check:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await model.ask("Add the numbers.", "2 and 2", _Sum)
+    except (llm.LLMError, TimeoutError) as error:
+        fix = "Look whether its server runs, and at llm.base_url, llm.model, llm.api_key and llm.timeout_s."
+        return Check(
+            "language model", False, f"{model.name} gives no answer: {llm.what_failed(error)}", fix
+        )
+    return Check("language model", True, f"{model.name} answers")
 
 
 async def _discord(settings: Settings) -> list[Check]:

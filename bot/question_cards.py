@@ -8,6 +8,7 @@ from agents.hyperparameters import gigabytes
 from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
+from agents.rewards import Judge
 from bot import data_cards, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
@@ -59,6 +60,7 @@ def plan(scene: Scene) -> Card:
         f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
         *_cost_sentence(guess),
         *_memory_sentences(guess),
+        *_judge_sentences(guess, recipe),
         _gain_sentence(guess),
         *baseline_sentences(shown.get("baseline")),
         *selection_lines(shown.get("selection")),
@@ -96,6 +98,20 @@ def _cost_sentence(guess: Estimate) -> list[str]:
     if guess.cost is None:
         return []
     return [f"Costs about **{guess.cost:.2f} {plain(guess.currency, 8)}** at the configured price."]
+
+
+def _judge_sentences(guess: Estimate, recipe: Recipe) -> list[str]:
+    """Say which language model is asked about answers, how often, and what is sent to it."""
+    if guess.judge is None:
+        return []
+    criteria = [reward.criterion for reward in recipe.rewards if isinstance(reward, Judge)]
+    quoted = " and ".join(f"“{plain(criterion, 200)}”" for criterion in criteria)
+    return [
+        f"⚠ The language model **{plain(guess.judge, 80)}** judges answers by {quoted}. It is asked up to about "
+        f"**{guess.questions:,} times**: about answers tried out in training, at each look at the dev rows, and of base and "
+        "tuned in the end. Your rows (prompts and references) and the answers are sent to it, none of them before you "
+        "say yes. The time and money that it takes are not in this estimate."
+    ]
 
 
 def _memory_sentences(guess: Estimate) -> list[str]:

@@ -41,7 +41,7 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
     weak = [item for item in result.worst if item.tuned_score < 1]
-    lines = [sentence(result), *against_parent(result)]
+    lines = [sentence(result), *against_parent(result), *_judged_by(result)]
     if shown["partial"]:
         lines.append("The training was stopped early; this measures the best step until then.")
     if shown["again"]:
@@ -97,6 +97,16 @@ def against_parent(result: EvaluateResult) -> list[str]:
         f"It was trained further from the adapter of run #{found.run}, which gets {_percent(found.parent)} on the same rows. "
         f"{words[found.verdict]} The difference is {100 * found.gain:+.1f} points, between {100 * found.low:+.1f} and "
         f"{100 * found.high:+.1f} with 95 % confidence."
+    ]
+
+
+def _judged_by(result: EvaluateResult) -> list[str]:
+    """Say whose opinion the rewards are, where a language model judged; nothing where none did."""
+    if result.judge is None:
+        return []
+    return [
+        f"The rewards are opinions of the language model {plain(result.judge, 80)}, which also taught it. Answers can learn to "
+        "please a judge without being better: read the samples."
     ]
 
 
@@ -160,6 +170,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
         sentence(result),
         *against_parent(result),
+        *_judged_by(result),
         f"{plain(result.verdict_reason, 600)}. p after correction {result.adjusted_p_value:.2g}; "
         f"test set opened {result.openings}×; {result.items} items.",
         "| metric | base | tuned | gain (points) | 95 % interval | p |\n|---|---|---|---|---|---|\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents import work
+from agents import opinions, work
 from agents.jobs import (
     JobKind,
     JobOutcome,
@@ -55,11 +55,9 @@ async def reproduce(
         job = await app.services.db.read(_training, run_id)
         first = TrainResult.model_validate(work.payload(job))
         folder = _new_folder(app, job)
-        spec = TrainSpec.model_validate(job.spec).model_copy(
-            update={"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False, "report_to": ()}
-        )
-        write_spec(folder, JobSpec(job_id=folder.name, spec=spec))
-        result = await _finished(app, folder, tell)
+        spec = await asyncio.to_thread(_spec_of, app, job, folder)
+        write_spec(folder, spec)
+        result = await _finished(app, folder, spec, tell)
         fewer = await app.services.db.read(_fewer_at_once, job)
     again = result.payload
     if result.outcome is not JobOutcome.SUCCEEDED or not isinstance(again, TrainResult):
@@ -84,6 +82,16 @@ def _training(session: Session, run_id: int) -> Job:
     return job
 
 
+def _spec_of(app: App, job: Job, folder: Path) -> JobSpec:
+    """Return what is trained anew. A judge is asked about answers only that it has not seen in the first training."""
+    spec = TrainSpec.model_validate(job.spec)
+    own: dict[str, Any] = {"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False}
+    if spec.judge_dir is not None:
+        own["judge_dir"] = "judge"
+        opinions.copy(app.services.job_folder(job.id) / spec.judge_dir, folder / "judge")
+    return JobSpec(job_id=folder.name, spec=spec.model_copy(update={**own, "report_to": ()}))
+
+
 def _fewer_at_once(session: Session, job: Job) -> bool:
     """Tell whether memory ran out on the way, so that fewer rows went through the model at once in the end."""
     earlier = [
@@ -103,7 +111,7 @@ def _new_folder(app: App, job: Job) -> Path:
     return root / str(number) / job.id
 
 
-async def _finished(app: App, folder: Path, tell: Callable[[str], None]) -> JobResult:
+async def _finished(app: App, folder: Path, job: JobSpec, tell: Callable[[str], None]) -> JobResult:
     launcher = app.dispatcher.launcher
     handle = await asyncio.to_thread(launcher.start, folder)
     told_s = 0.0
@@ -114,6 +122,8 @@ async def _finished(app: App, folder: Path, tell: Callable[[str], None]) -> JobR
                 if result is None:
                     raise UserError(f"The worker died; its log is {folder / 'log.txt'}.")
                 return result
+            if isinstance(job.spec, TrainSpec) and job.spec.judge_dir is not None:
+                app.dispatcher.judging.attend(folder, job)
             await asyncio.sleep(LOOK_S)
             told_s += LOOK_S
             if told_s >= TELL_EVERY_S:

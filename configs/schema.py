@@ -365,7 +365,7 @@ class ScheduleSettings(_Section):
 
 
 class LLMSettings(_Section):
-    """A chat model that helps to understand replies. Everything works without one."""
+    """A chat model that helps to understand replies and, where a run asks for it, judges answers. All else works without one."""
 
     kind: Literal["none", "openai", "ollama"] = "none"
     """`openai` is any OpenAI-compatible server (extra `openai`), `ollama` a local one (extra `ollama`)."""
@@ -376,7 +376,8 @@ class LLMSettings(_Section):
     api_key: SecretStr | None = None
     """Key for the server. None: sent without one."""
     timeout_s: float = Field(default=60.0, gt=0)
-    """How long one answer may take; after that the rules decide alone."""
+    """How long one answer may take; after that the rules decide alone. A question to a judge is tried again, for five times
+    as long at most."""
 
     @field_validator("model")
     @classmethod

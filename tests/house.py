@@ -13,7 +13,7 @@ from agents.llm import LLM
 from bot.app import App, open_app
 from bot.commands import Reaction, Start
 from bot.surface import Person
-from configs.schema import GateKind, Settings
+from configs.schema import GateKind, LLMSettings, Settings
 from storage import jobs, runs
 from storage.models import Decision, Phase, Run
 from tests.fakes import LogSurface, SetClock, StubLauncher
@@ -107,6 +107,7 @@ async def open_house(
     script: dict[str, str] | None = None,
     clock: SetClock | None = None,
     llm: LLM | None = None,
+    llm_timeout_s: float = 60.0,
     stand_in: StubLauncher | None = None,
     **sections: Any,
 ) -> AsyncIterator[House]:
@@ -114,7 +115,7 @@ async def open_house(
     launcher = stand_in or StubLauncher(script or {})
     clock = clock or SetClock()
     async with open_app(
-        settings_for(folder, **sections),
+        settings_for(folder, llm=LLMSettings(timeout_s=llm_timeout_s), **sections),
         surfaces=[surface],
         launcher=launcher,
         clock=clock,

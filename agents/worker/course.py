@@ -35,7 +35,7 @@ from agents.worker.checkpoints import (
 )
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
-from agents.worker.rewards.critics import Critics
+from agents.worker.rewards import critics
 from agents.worker.timetable import Timetable, has_risen, timetable
 from configs.schema import Backend
 
@@ -211,8 +211,8 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     conductor = Conductor(
         folder, table, origin, teller.standing, saved, patience=spec.recipe.patience
     )
-    critics = Critics(folder / spec.reward_dir if spec.reward_dir else None, spec.embedding)
-    setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], critics)
+    asked = critics.of(spec, folder, reporter.beat)
+    setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], asked)
     # Here a reference model looks at every row, for the methods that have one.
     reporter.stage("getting ready to train")
     trainer = method.make_trainer(base, lessons, spec.fitting_recipe, setting)

@@ -192,6 +192,7 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         worst=tuple(shown[:SHOWN_ITEMS]),
         best=tuple(reversed(shown[-SHOWN_ITEMS:])),
         against_parent=_against_parent(judged, spec),
+        judge=spec.judge,
         evaluate_s=took_s,
         tokens_per_s=judged.tokens_per_s,
     )

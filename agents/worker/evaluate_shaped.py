@@ -20,9 +20,8 @@ from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
 from agents.worker.likelihood import mean_log_probs
 from agents.worker.progress import Reporter
-from agents.worker.rewards import scorecard
+from agents.worker.rewards import critics, scorecard
 from agents.worker.rewards.attempt import Attempt
-from agents.worker.rewards.critics import Critics
 from agents.worker.rows import stop_ids
 from agents.worker.shaped_rows import Pair, Said, Task, Vote
 from agents.worker.tuned_model import merged
@@ -171,8 +170,8 @@ def _answers(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> tuple[list
     tasks = _some(shaped_rows.read_tasks(spec.test, folder), spec)
     scorecard.check_references(spec.recipe.rewards, tasks)
     base = _load(spec, reporter)
-    reward_dir = folder / spec.reward_dir if spec.reward_dir else None
-    card = scorecard.make(spec.recipe.rewards, Critics(reward_dir, spec.embedding), base.folder)
+    asked = critics.of(spec, folder, reporter.beat)
+    card = scorecard.make(spec.recipe.rewards, asked, base.folder)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
     # A prompt that the model has no room for loses its beginning, for both models alike.
     prompts = [shaped_rows.prompt_ids(base.tokenizer, task)[-room:] for task in tasks]

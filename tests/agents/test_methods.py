@@ -106,3 +106,14 @@ def test_a_reward_model_is_left_out_of_what_is_measured_and_trained_on_the_same_
     assert not methods.needs_reward_model(methods.measurable(recipe))
     assert (first.method, first.model) == (Method.REWARD, "m")
     assert not methods.needs_reward_model(Recipe(model="m"))
+
+
+def test_a_judge_is_left_out_of_what_is_measured_before_anybody_has_said_yes():
+    judge = '{"kind": "judge", "criterion": "is polite"}'
+    alone = planned(RowShape.PROMPT_ONLY, wishes=[RecipeChange(field="rewards", value=judge)])[0]
+    both = f'[{judge}, {{"kind": "regex", "pattern": "a"}}]'
+    mixed = planned(RowShape.PROMPT_ONLY, wishes=[RecipeChange(field="rewards", value=both)])[0]
+
+    assert [reward.kind for reward in alone.rewards] == ["judge"]
+    assert [reward.kind for reward in methods.measurable(alone).rewards] == ["length"]
+    assert [reward.kind for reward in methods.measurable(mixed).rewards] == ["regex"]

@@ -170,3 +170,12 @@ def test_a_card_names_the_layers_that_were_adapted():
     assert "rank 16, alpha 32 on all linear layers" in told["all-linear"]
     assert "rank 16, alpha 32 on the attention layers" in told["attention"]
     assert "rank 16, alpha 32 on the MLP layers" in told["mlp"]
+
+
+def test_a_card_says_whose_opinions_the_figures_are():
+    judged = an_evaluation(Verdict.BETTER, judge="gpt-x (openai)")
+
+    card = read(delivery.card(a_parcel(evaluated=judged)))
+
+    assert "opinions of the language model gpt-x (openai)" in card.text
+    assert "opinions" not in delivery.card(a_parcel())

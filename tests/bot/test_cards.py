@@ -188,3 +188,16 @@ def test_a_plan_names_rows_that_are_longer_than_the_model_reads() -> None:
     assert "(row 3, 9, 17, 21, 40, …)" in both
     assert cut.endswith("2 are cut at their end.")
     assert question_cards.long_row_sentences(None) == []
+
+
+def test_a_report_says_whose_opinions_the_rewards_are() -> None:
+    judged = an_evaluation(Verdict.BETTER, judge="gpt_x (openai)")
+
+    card = reports.report_card(report_of(judged), None)
+
+    for text in (card.body, card.report or ""):
+        assert "opinions of the language model gpt\\_x \\(openai\\)" in text
+        assert "read the samples" in text
+    assert (
+        "opinions" not in reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None).body
+    )

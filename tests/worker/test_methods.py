@@ -176,7 +176,7 @@ def test_rows_that_teach_nothing_are_refused_before_the_training(
     [
         ([], "none is chosen"),
         ([{"kind": "exact_match"}], "no reference"),
-        ([{"kind": "judge", "criterion": "polite"}], "No language model is configured"),
+        ([{"kind": "judge", "criterion": "polite"}], "There is no language model to judge"),
         ([{"kind": "learned"}], "no reward model"),
     ],
 )

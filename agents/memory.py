@@ -1,11 +1,13 @@
 """How much memory a training needs, by formula; docs/planning.md has it in words, with what was measured against it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from agents.jobs import MeasureResult
 from agents.recipe import (
+    PARTS_AT_A_TIME,
     Quantisation,
     Recipe,
     TargetModules,
@@ -47,49 +49,94 @@ def machine_memory_bytes() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
+@dataclass(frozen=True)
+class Step:
+    """An optimizer step on the longest rows of a training."""
+
+    widths: Architecture
+    recipe: Recipe
+    row_tokens: int
+    """The answer included."""
+    answer_tokens: int
+    device: str = "cpu"
+    shared_tokens: int = 0
+    """First ones that all of these rows begin with, as far as they go through the model once."""
+
+    @property
+    def texts_at_once(self) -> int:
+        """Texts that go through the model together."""
+        return rows_at_once(self.recipe, self.device) * texts_of_row(self.recipe.method)
+
+    @property
+    def lean(self) -> bool:
+        """Whether it is a lean step."""
+        return is_lean(self.recipe, self.device)
+
+    @property
+    def fixed_bytes(self) -> int:
+        """What weights, gradients, Adam and the logits of answers take."""
+        weights = _weight_bytes(self.widths, self.recipe, self.device != "cpu")
+        positions = min(self.answer_tokens * self.texts_at_once, LOGIT_POSITIONS)
+        logits = LOGIT_COPIES * 4 * self.widths.vocabulary * positions
+        return weights + ADAM_BYTES * trained_weights(self.widths, self.recipe) + logits
+
+    @property
+    def kept_bytes(self) -> int:
+        """What all layers keep for the backward pass, in fp32."""
+        places = self.row_tokens * self.texts_at_once
+        # in a lean step a part of the rows goes through the layers at a time, the shared tokens once for each part
+        spared = max(0, self.texts_at_once - PARTS_AT_A_TIME) if self.lean else 0
+        tokens = places - self.shared_tokens * spared
+        by_place = 2 * (self.widths.query_width + self.widths.key_value_width)
+        by_token = kept_values(self.widths, self.recipe, lean=self.lean) - by_place
+        return 4 * self.widths.layers * (by_place * places + by_token * tokens)
+
+    def gpu_bytes(self, *, keeps_activations: bool) -> int:
+        """Return what it takes on a GPU."""
+        kept = self.kept_bytes
+        if not keeps_activations:  # all layers but one keep only their input
+            tokens = self.row_tokens * self.texts_at_once
+            kept = kept // self.widths.layers + 4 * self.widths.hidden * tokens * self.widths.layers
+        if self.recipe.tuning is not Tuning.FULL:  # in half precision
+            kept //= 2
+        return GPU_CONTEXT_BYTES + int(GPU_FACTOR * kept) + self.fixed_bytes
+
+
 def expected_bytes(measured: MeasureResult, recipe: Recipe) -> int | None:
     """Return the expected peak of a training on rows that were measured; None for an architecture that is not known."""
     if measured.architecture is None:
         return None
-    return training_bytes(
+    step = Step(
         measured.architecture,
         recipe,
         row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
         answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
         device=measured.device,
-        process_bytes=measured.process_bytes,
+        shared_tokens=measured.shared_tokens,
     )
+    return training_bytes(step, measured.process_bytes, measured.memory_bytes)
 
 
-def training_bytes(
-    widths: Architecture,
-    recipe: Recipe,
-    *,
-    row_tokens: int,
-    answer_tokens: int,
-    device: str,
-    process_bytes: int,
-) -> int:
-    """Return the expected peak of a training whose longest rows have `row_tokens` tokens, the answer included.
+def training_bytes(step: Step, process_bytes: int, limit_bytes: int = 0) -> int:
+    """Return the expected peak of a training.
 
-    `process_bytes` is what the process holds before it loads the model; on a GPU it does not count.
+    `process_bytes` is what the process holds before it loads the model; on a GPU it does not count. There, activations
+    are kept where `limit_bytes` (of the GPU; 0: unknown) have room for them.
     """
-    gpu = device != "cpu"
-    at_once = rows_at_once(recipe, device) * texts_of_row(recipe.method)
-    tokens = row_tokens * at_once
-    held = _weight_bytes(widths, recipe, gpu) + ADAM_BYTES * trained_weights(widths, recipe)
-    per_layer = 4 * kept_values(widths, recipe, lean=is_lean(recipe, device)) * tokens
-    if gpu:  # in half precision, but for full fine-tuning; all layers but one keep only their input
-        kept = per_layer + 4 * widths.hidden * tokens * widths.layers
-        kept = kept if recipe.tuning is Tuning.FULL else kept // 2
-        start, factor = GPU_CONTEXT_BYTES, GPU_FACTOR
-    else:
-        kept = per_layer * widths.layers
-        start = process_bytes + STEP_BYTES
-        factor = FULL_HEAP_FACTOR if recipe.tuning is Tuning.FULL else HEAP_FACTOR
-    positions = min(answer_tokens * at_once, LOGIT_POSITIONS)
-    logits = LOGIT_COPIES * 4 * widths.vocabulary * positions
-    return start + held + int(factor * kept) + logits
+    if step.device != "cpu":
+        return step.gpu_bytes(keeps_activations=keeps_activations(step, limit_bytes))
+    factor = FULL_HEAP_FACTOR if step.recipe.tuning is Tuning.FULL else HEAP_FACTOR
+    return process_bytes + STEP_BYTES + int(factor * step.kept_bytes) + step.fixed_bytes
+
+
+def keeps_activations(step: Step, limit_bytes: int) -> bool:
+    """Tell whether a training keeps all that its backward pass needs: on a GPU where it has room; else layers run twice.
+
+    Running them twice (activation checkpointing) costs about a third more time.
+    """
+    if step.device == "cpu":
+        return True
+    return step.gpu_bytes(keeps_activations=True) <= ROOM * limit_bytes
 
 
 def kept_values(widths: Architecture, recipe: Recipe, *, lean: bool) -> int:

@@ -26,7 +26,8 @@ On a CPU four rows are as fast as eight and take a quarter less memory; they are
 ANSWERS_AT_ONCE = {"cpu": 8, "cuda": 16}
 """The same for methods that learn from rewards, in answers; they are generated all together."""
 LEAN_MICRO_BATCH = 8
-"""The same of lean steps (supervised, on a CPU, without dropout), which work on two halves of it at a time."""
+"""The same of lean steps (supervised, on a CPU, without dropout), which work on parts of it at a time."""
+PARTS_AT_A_TIME = 2
 
 
 class Method(StrEnum):

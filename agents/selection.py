@@ -50,14 +50,9 @@ def unfit(facts: ModelFacts | None, need: Need, wanted: PlanningSettings) -> str
         return f"it is made for {', '.join(facts.languages)}"
     if facts.context_tokens < need.tokens:
         return f"its context of {facts.context_tokens:,} tokens is too short for these rows"
-    least = memory.training_bytes(
-        facts.architecture,
-        Recipe(model=facts.name, micro_batch_size=1),
-        row_tokens=need.tokens,
-        answer_tokens=1,
-        device="cpu",
-        process_bytes=PROCESS_BYTES,
-    )
+    recipe = Recipe(model=facts.name, micro_batch_size=1)
+    step = memory.Step(facts.architecture, recipe, row_tokens=need.tokens, answer_tokens=1)
+    least = memory.training_bytes(step, PROCESS_BYTES)
     if need.memory_bytes and least > memory.ROOM * need.memory_bytes:
         return f"it needs {least / 1e9:.0f} GB of memory"
     return None

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 
 from agents.jobs import EarlierAdapter
 from agents.recipe import Method, Recipe, Tuning, rows_at_once, texts_of_row
-from agents.worker import scorer, targets, tuned_model
+from agents.worker import on_gpu, scorer, targets, tuned_model
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lessons, columns
 from agents.worker.rewards.critics import Critics
@@ -110,14 +110,14 @@ def adapter(base: LoadedBase, recipe: Recipe) -> LoraConfig:
 
 
 def arguments(
-    recipe: Recipe, lessons: Lessons, folder: Path, device: str, at_once: int | None = None
+    base: LoadedBase, recipe: Recipe, lessons: Lessons, folder: Path, at_once: int | None = None
 ) -> dict[str, Any]:
     """Return the settings that all trainers share. A trainer saves and evaluates only when a callback tells it to.
 
     `at_once` are the rows of one call of a training step; without it those that go through the model together.
     """
-    cpu = device == "cpu"
-    at_once = at_once or rows_at_once(recipe, device)
+    cpu = base.device == "cpu"
+    at_once = at_once or rows_at_once(recipe, base.device)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": at_once,
@@ -135,9 +135,9 @@ def arguments(
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": 1.0,
         "seed": recipe.seed,
-        # TRL turns both on by default; a CPU emulates bf16, twenty times slower.
+        # TRL turns both on by default. Most CPUs emulate bf16, twenty times slower.
         "bf16": not cpu and torch.cuda.is_bf16_supported(),
-        "activation_checkpointing": not cpu,
+        "activation_checkpointing": not on_gpu.keeps_activations(base, recipe, lessons),
         "use_cpu": cpu,
         "dataloader_pin_memory": not cpu,
         # The trainer hides NaN in its logs unless told otherwise.

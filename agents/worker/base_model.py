@@ -31,6 +31,8 @@ HUB_FILES = [
 ]
 SAFE = {"local_files_only": True, "trust_remote_code": False}
 """How everything is loaded: from this machine, and without code that comes with a model."""
+FLASH = "flash_attention_2"
+"""What transformers calls the attention of the package flash-attn."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -124,6 +126,8 @@ def load(folder: BaseFolder, quantisation: Quantisation = Quantisation.NONE) -> 
     model.name_or_path = folder.public_name
     if quantisation is Quantisation.NONE:  # quantised weights lie where they belong already
         model = model.to(device)
+    if flash_attention(dtype) and model._supports_flash_attn:
+        model.set_attn_implementation(FLASH)
     return LoadedBase(folder, model, tokenizer, device)
 
 
@@ -173,6 +177,14 @@ def machine() -> tuple[str, Any]:
     if not torch.cuda.is_available():
         return "cpu", torch.float32
     return "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+
+
+def flash_attention(dtype: Any) -> bool:
+    """Tell whether flash attention is installed and can be used: on a GPU, in half precision."""
+    import torch
+    from transformers.utils import is_flash_attn_2_available
+
+    return dtype is torch.bfloat16 and bool(is_flash_attn_2_available())
 
 
 def weights_sha256(path: Path) -> str:

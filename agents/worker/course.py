@@ -147,6 +147,7 @@ def load(folder: "BaseFolder", recipe: Recipe, reporter: Reporter) -> "LoadedBas
         base = base_model.load(folder, recipe.quantisation)
     if recipe.tuning is Tuning.FULL:
         base.model.float()  # a step of a training is often less than bf16 can add to a weight
+        base.model.set_attn_implementation("sdpa")  # flash attention is for half precision
     # Many things run through the model between two steps, and a step on long rows may take minutes.
     base.model.get_input_embeddings().register_forward_pre_hook(lambda *_: reporter.beat())
     return base

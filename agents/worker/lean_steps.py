@@ -16,7 +16,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from agents.recipe import Recipe, is_lean
+from agents.recipe import PARTS_AT_A_TIME, Recipe, is_lean
 from agents.worker import lean_layers
 from agents.worker.answer_loss import answer_loss
 from agents.worker.base_model import LoadedBase
@@ -25,9 +25,6 @@ from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side
 
 ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Model types whose layers look at nothing but what stands before a token, and whose scores are the head's as they are."""
-AT_A_TIME = 2
-"""Parts."""
-
 Part = tuple[float, tuple[Tensor, ...]]
 """A loss and the gradient of each trained weight."""
 
@@ -55,7 +52,7 @@ class LeanSteps:
             return float(loss.detach()), torch.autograd.grad(loss, trained)
 
         total = 0.0
-        with _workers(AT_A_TIME if self.rows_at_once > 1 else 1) as run:
+        with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
             for loss, gradients in run(learn, parts):
                 total += loss
                 for weight, gradient in zip(trained, gradients, strict=True):
@@ -90,16 +87,27 @@ def prepare(model: PeftModel) -> None:
 
 
 def parts_of(lengths: Sequence[int], rows_at_once: int) -> list[list[int]]:
-    """Divide rows into parts that take about equally long, few enough rows in each that `AT_A_TIME` may run together."""
-    most = max(1, rows_at_once // AT_A_TIME)
+    """Divide rows into parts that take about equally long, few enough rows in each that `PARTS_AT_A_TIME` may run together."""
+    most = max(1, rows_at_once // PARTS_AT_A_TIME)
     count = math.ceil(len(lengths) / most)
     if count < len(lengths):
-        count += count % AT_A_TIME
+        count += count % PARTS_AT_A_TIME
     parts: list[list[int]] = [[] for _ in range(count)]
     for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         free = [part for part in parts if len(part) < most]
         min(free, key=lambda part: sum(lengths[i] for i in part)).append(row)
     return parts
+
+
+def shared_tokens(
+    rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], rows_at_once: int
+) -> int:
+    """Return how many first tokens go through the model once, for all rows of a part; of several parts, the fewest."""
+    parts = parts_of([len(row) for row in rows], rows_at_once)
+    return min(
+        side_by_side([rows[i] for i in part], [labels[i] for i in part]).layout.shared
+        for part in parts
+    )
 
 
 def _rows(inputs: dict[str, Tensor]) -> tuple[list[list[int]], list[list[int]]]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import psutil
 
 from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec
-from agents.memory import machine_memory_bytes
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from configs.registry import architecture_of
@@ -42,7 +41,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     began_s = time.monotonic()
     import torch
 
-    from agents.worker import base_model, callbacks
+    from agents.worker import base_model, callbacks, on_gpu
     from agents.worker.course import load, teaching
     from agents.worker.lessons import MOST_NAMED, fitting
     from agents.worker.rows import draw
@@ -100,8 +99,9 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         device=base.device,
         architecture=architecture_of(base.model.config.to_dict()),
         process_bytes=process_bytes,
-        memory_bytes=memory_bytes(base.device),
+        memory_bytes=on_gpu.memory_bytes(base.device),
         longest_row_tokens=max(row.tokens for row in learnt),
+        shared_tokens=_shared_tokens(base, learnt, spec.recipe),
         longest_peak_bytes=longest_peak_bytes,
         baseline=baseline,
     )
@@ -156,25 +156,33 @@ def _longest_peak_bytes(
 
     What the steps on typical rows have added to the process grows with the tokens of a batch.
     """
+    from agents.worker import on_gpu
     from agents.worker.callbacks import peak_memory_bytes
 
-    longest = sorted(learnt, key=lambda row: -row.tokens)[: recipe.batch_size]
+    longest = _longest(learnt, recipe)
     typical = _typical(learnt, recipe.batch_size)
     growth = longest[0].tokens / max(row.tokens for row in typical)
-    limit = memory_bytes(base.device)
+    limit = on_gpu.memory_bytes(base.device)
     if limit and peak_memory_bytes() * max(1.0, growth) > GUARD * limit:
         return None
     _train(base, longest, recipe, reporter, method, 1)
     return peak_memory_bytes()
 
 
-def memory_bytes(device: str) -> int:
-    """Return what a job may hold: the GPU's memory, or the machine's."""
-    if device == "cuda":
-        import torch
+def _longest(learnt: "list[Lesson]", recipe: "Recipe") -> "list[Lesson]":
+    return sorted(learnt, key=lambda row: -row.tokens)[: recipe.batch_size]
 
-        return int(torch.cuda.mem_get_info()[1])
-    return machine_memory_bytes()
+
+def _shared_tokens(base: "LoadedBase", learnt: "list[Lesson]", recipe: "Recipe") -> int:
+    """Return how many first tokens of the longest rows a step goes through once."""
+    from agents.recipe import rows_at_once
+    from agents.worker import lean_steps
+
+    if not lean_steps.suits(base, recipe):
+        return 0
+    columns = [row.columns for row in _longest(learnt, recipe)]
+    ids, labels = ([row[name] for row in columns] for name in ("input_ids", "labels"))
+    return lean_steps.shared_tokens(ids, labels, rows_at_once(recipe, base.device))
 
 
 def _decode_token_s(

@@ -82,13 +82,15 @@ def encode(base: LoadedBase, tasks: Sequence[Task], recipe: Recipe) -> list[Less
     return lessons
 
 
-def arguments(recipe: Recipe, lessons: Lessons, setting: Setting, device: str) -> dict[str, Any]:
+def arguments(
+    base: LoadedBase, recipe: Recipe, lessons: Lessons, setting: Setting
+) -> dict[str, Any]:
     """Return the settings that both trainers share. A batch of a recipe is so many prompts, each answered several times."""
     answers = recipe.batch_size * recipe.num_generations
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, device)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder)
     del shared["train_sampling_strategy"]  # prompts are repeated by a sampler of the trainer's own
     return shared | {
-        "gradient_accumulation_steps": answers // rows_at_once(recipe, device),
+        "gradient_accumulation_steps": answers // rows_at_once(recipe, base.device),
         "num_generations": recipe.num_generations,
         "max_completion_length": recipe.max_new_tokens,
         "temperature": recipe.temperature,
@@ -125,7 +127,7 @@ def make_trainer(
     trainer = trainer_class(
         model=base.model,
         reward_funcs=reward_function(card),
-        args=config_class(**arguments(recipe, lessons, setting, base.device)),
+        args=config_class(**arguments(base, recipe, lessons, setting)),
         train_dataset=adapter_training.tables(lessons)["train_dataset"],
         processing_class=base.tokenizer,
         peft_config=adapter_training.fresh(base, recipe),

@@ -33,7 +33,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
     if base.device == "cpu":
         adapter_training.score_only_answers()
     ahead = len(lessons.order) >= len(lessons.rows)
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder)
     trainer = AdapterDPO(
         model=base.model,
         args=DPOConfig(

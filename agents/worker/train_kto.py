@@ -56,7 +56,7 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
             for_person=True,
         )
     at_once = rows_at_once(recipe, base.device)
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder)
     up, down = weights([bool(row.columns["label"]) for row in lessons.rows])
     trainer = AdapterKTO(
         model=base.model,

@@ -21,7 +21,7 @@ class AdapterReward(AdapterOnly, RewardTrainer):  # type: ignore[misc]  # TRL sh
 
 def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
     """Make the trainer of a recipe. The base is one that `scorer.load_blank` loaded."""
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder)
     read_whole = replace(
         lessons,
         rows=[_whole(row) for row in lessons.rows],

@@ -6,7 +6,7 @@ from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from agents.recipe import Recipe, rows_at_once
-from agents.worker import adapter_training, lean_steps, rows
+from agents.worker import adapter_training, lean_steps, on_gpu, rows
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons
@@ -40,10 +40,10 @@ def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Se
         adapter_training.score_only_answers()
     lean = lean_steps.suits(base, recipe)
     together = recipe.batch_size if lean else None
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device, together)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder, together)
     trainer = (LeanTrainer if lean else AdapterTrainer)(
         model=base.model,
-        args=SFTConfig(**shared, max_length=None),
+        args=SFTConfig(**shared, max_length=None, padding_free=on_gpu.flashes(base)),
         processing_class=base.tokenizer,
         peft_config=adapter_training.fresh(base, recipe),
         callbacks=setting.callbacks,

@@ -26,7 +26,7 @@ def make_trainer(
 ) -> Trainer:
     """Make a trainer, whose class and whose arguments' class are `kinds`."""
     trainer_class, config_class = kinds
-    shared = adapter_training.arguments(recipe, lessons, setting.folder, base.device)
+    shared = adapter_training.arguments(base, recipe, lessons, setting.folder)
     trainer = trainer_class(
         model=base.model,
         args=config_class(

@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from agents.recipe import PARTS_AT_A_TIME
 from agents.worker import lean_layers, lean_steps
 from agents.worker.answer_loss import POSITIONS_AT_ONCE, answer_loss
 from agents.worker.rows import IGNORED
@@ -179,7 +180,7 @@ def test_parts_hold_every_row_once_and_no_more_than_may_run_together(
 ) -> None:
     parts = lean_steps.parts_of(lengths, rows_at_once)
 
-    most = max(1, rows_at_once // lean_steps.AT_A_TIME)
+    most = max(1, rows_at_once // PARTS_AT_A_TIME)
     assert sorted(row for part in parts for row in part) == list(range(len(lengths)))
     assert all(1 <= len(part) <= most for part in parts)
     assert parts == lean_steps.parts_of(lengths, rows_at_once)

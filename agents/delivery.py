@@ -1,5 +1,6 @@
 """Pack an adapter for the world: PEFT's own files, a model card and a lock file, in one zip with stable bytes."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -20,7 +21,8 @@ from configs import registry
 from storage import datasets, jobs, runs
 from storage.models import Run
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+WEIGHTS = "adapter_model.safetensors"
+ADAPTER_FILES = ("adapter_config.json", WEIGHTS)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the same content gives the same bytes."""
 CHUNK_BYTES = 2**20
@@ -76,10 +78,17 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
 def pack(services: Services, parcel: Parcel) -> Packed:
     """Write the zip into the file store. Packing the same parcel again gives the same file.
 
-    Raises: FileNotFoundError: the adapter is not where the training left it. ValueError: it is not as it left it.
+    Raises: FileNotFoundError: the adapter is not where the training left it. UserError: it is not as it left it.
     """
     folder = services.job_folder(parcel.adapter_job_id) / (parcel.trained.adapter_dir or "")
     name = name_of(parcel.run, parcel.recipe)
+    with (folder / WEIGHTS).open("rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    if digest != parcel.trained.adapter_sha256:
+        raise UserError(
+            "The adapter on this machine's disk is not the one that was trained and measured, so I do not hand it over. Whoever "
+            "runs this bot should look at the disk; a new run trains it again."
+        )
     stored = services.files.put_written(lambda stream: _zip(stream, name, folder, parcel))
     return Packed(
         name=f"{name}.zip",

@@ -639,6 +639,8 @@ class MeasureResult(_Message):
     """What a job may hold on this machine: memory of the machine or its control group, or of the GPU; 0: unknown."""
     longest_row_tokens: int = 0
     """Tokens of the longest row after cutting, which the longest batch is padded to."""
+    longest_mean_tokens: float | None = None
+    """Mean of as many of the longest rows as a batch has, after cutting."""
     shared_tokens: int = 0
     """First tokens that the longest rows share, as far as lean steps go through them once."""
     longest_peak_bytes: int | None = None

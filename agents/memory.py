@@ -21,7 +21,8 @@ from configs.registry import Architecture
 HEAP_FACTOR = 2.1
 """What the C heap holds for each byte that the backward pass needs: temporaries leave holes between what is kept.
 
-Measured 1.8 to 2.4 with glibc's default settings. A GPU's allocator rounds less.
+Measured 1.2 to 2.9, by the order in which rows of different length come and the settings of the allocator (docs/planning.md). A GPU's
+allocator rounds less.
 """
 FULL_HEAP_FACTOR = 1.2
 """The same in full fine-tuning, where gradients come as what they need goes: measured 0.7 to 1.2."""
@@ -59,6 +60,8 @@ class Step:
     """The answer included."""
     answer_tokens: int
     device: str = "cpu"
+    mean_tokens: float | None = None
+    """Of the longest rows, where they differ: lean steps do not pad. None: as many as the longest one has."""
     shared_tokens: int = 0
     """First ones that all of these rows begin with, as far as they go through the model once."""
 
@@ -85,8 +88,10 @@ class Step:
         """What all layers keep for the backward pass, in fp32."""
         places = self.row_tokens * self.texts_at_once
         # in a lean step a part of the rows goes through the layers at a time, the shared tokens once for each part
-        spared = max(0, self.texts_at_once - PARTS_AT_A_TIME) if self.lean else 0
-        tokens = places - self.shared_tokens * spared
+        tokens = places
+        if self.lean:
+            tokens = round((self.mean_tokens or self.row_tokens) * self.texts_at_once)
+            tokens -= self.shared_tokens * max(0, self.texts_at_once - PARTS_AT_A_TIME)
         by_place = 2 * (self.widths.query_width + self.widths.key_value_width)
         by_token = kept_values(self.widths, self.recipe, lean=self.lean) - by_place
         return 4 * self.widths.layers * (by_place * places + by_token * tokens)
@@ -106,12 +111,14 @@ def expected_bytes(measured: MeasureResult, recipe: Recipe) -> int | None:
     """Return the expected peak of a training on rows that were measured; None for an architecture that is not known."""
     if measured.architecture is None:
         return None
+    mean = measured.longest_mean_tokens
     step = Step(
         measured.architecture,
         recipe,
         row_tokens=min(measured.tokens_max, recipe.max_length_tokens),
         answer_tokens=min(measured.completion_tokens_max, recipe.max_length_tokens),
         device=measured.device,
+        mean_tokens=None if mean is None else min(mean, recipe.max_length_tokens),
         shared_tokens=measured.shared_tokens,
     )
     return training_bytes(step, measured.process_bytes, measured.memory_bytes)

@@ -101,6 +101,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         process_bytes=process_bytes,
         memory_bytes=on_gpu.memory_bytes(base.device),
         longest_row_tokens=max(row.tokens for row in learnt),
+        longest_mean_tokens=fmean(row.tokens for row in _longest(learnt, spec.recipe)),
         shared_tokens=_shared_tokens(base, learnt, spec.recipe),
         longest_peak_bytes=longest_peak_bytes,
         baseline=baseline,

@@ -19,9 +19,10 @@ def needed(widths=SMOLLM2, device="cpu", row_tokens=256, limit_bytes=0, **recipe
     )
 
 
-def a_step(widths, device, row_tokens=256, shared_tokens=0, **recipe):
+def a_step(widths, device, row_tokens=256, mean_tokens=None, shared_tokens=0, **recipe):
     made = Recipe(model="m", **recipe)
-    return memory.Step(widths, made, row_tokens, row_tokens // 8, device, shared_tokens)
+    rows = row_tokens, row_tokens // 8, device, mean_tokens, shared_tokens
+    return memory.Step(widths, made, *rows)
 
 
 def plan(widths, **facts):
@@ -109,6 +110,11 @@ def test_rows_that_begin_alike_need_less_in_lean_steps_alone():
     assert needed(shared_tokens=100) < 0.85 * needed()
     assert needed(shared_tokens=100, lora_dropout=0.1) == needed(lora_dropout=0.1)
     assert needed(shared_tokens=100, micro_batch_size=1) == needed(micro_batch_size=1)
+
+
+def test_shorter_rows_in_the_longest_batch_are_padded_by_trl_and_not_in_lean_steps():
+    assert needed(mean_tokens=128) < 0.75 * needed()
+    assert needed(mean_tokens=128, lora_dropout=0.1) == needed(lora_dropout=0.1)
 
 
 def test_a_gpu_keeps_what_it_has_room_for():

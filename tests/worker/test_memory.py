@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from agents import memory
 from agents.jobs import MeasureResult, read_result
+from agents.launchers.local import LocalLauncher
 from agents.recipe import Recipe
+from configs.schema import LauncherSettings
 from tests.worker.tiny_model import measure_spec, open_job, write_rows
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -59,7 +62,10 @@ def test_the_formula_is_within_a_tenth_of_the_measured_peak(
     spec = measure_spec(tmp_path / "model", rows, recipe).model_copy(update={"threads": 2})
     job = open_job(tmp_path / "job", spec)
 
-    python("-m", "agents.worker", str(job))
+    launcher = LocalLauncher(LauncherSettings())  # its allocator settings count
+    handle = launcher.start(job)
+    while launcher.alive(job, handle):
+        time.sleep(0.2)
 
     result = read_result(job)
     assert result is not None
@@ -72,6 +78,7 @@ def test_the_formula_is_within_a_tenth_of_the_measured_peak(
         recipe,
         row_tokens=found.longest_row_tokens,
         answer_tokens=found.completion_tokens_max,
+        mean_tokens=found.longest_mean_tokens,
         shared_tokens=found.shared_tokens,
     )
     expected = memory.training_bytes(step, found.process_bytes)

@@ -72,7 +72,9 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     typical = _typical(learnt, spec.recipe.batch_size)
     step_s = _step_s(base, typical, spec.recipe, reporter, method)
-    longest_peak_bytes = _longest_peak_bytes(base, learnt, spec.recipe, reporter, method)
+    longest = sorted(learnt, key=lambda row: -row.tokens)[: spec.recipe.batch_size]
+    growth = longest[0].tokens / max(row.tokens for row in typical)
+    longest_peak_bytes = _longest_peak_bytes(base, longest, growth, spec.recipe, reporter, method)
     decode_token_s = 0.0
     if spec.recipe.is_judged_by_answers:
         decode_token_s = _decode_token_s(
@@ -100,9 +102,9 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         architecture=architecture_of(base.model.config.to_dict()),
         process_bytes=process_bytes,
         memory_bytes=on_gpu.memory_bytes(base.device),
-        longest_row_tokens=max(row.tokens for row in learnt),
-        longest_mean_tokens=fmean(row.tokens for row in _longest(learnt, spec.recipe)),
-        shared_tokens=_shared_tokens(base, learnt, spec.recipe),
+        longest_row_tokens=longest[0].tokens,
+        longest_mean_tokens=fmean(row.tokens for row in longest),
+        shared_tokens=_shared_tokens(base, longest, spec.recipe),
         longest_peak_bytes=longest_peak_bytes,
         baseline=baseline,
     )
@@ -148,21 +150,19 @@ def _train(
 
 def _longest_peak_bytes(
     base: "LoadedBase",
-    learnt: "list[Lesson]",
+    longest: "list[Lesson]",
+    growth: float,
     recipe: "Recipe",
     reporter: Reporter,
     method: "Teaching",
 ) -> int | None:
     """Return the peak memory of a step on the longest rows, or None where trying it might end the process.
 
-    What the steps on typical rows have added to the process grows with the tokens of a batch.
+    What the steps on typical rows have added to the process grows with the tokens of a batch, which is by `growth`.
     """
     from agents.worker import on_gpu
     from agents.worker.callbacks import peak_memory_bytes
 
-    longest = _longest(learnt, recipe)
-    typical = _typical(learnt, recipe.batch_size)
-    growth = longest[0].tokens / max(row.tokens for row in typical)
     limit = on_gpu.memory_bytes(base.device)
     if limit and peak_memory_bytes() * max(1.0, growth) > GUARD * limit:
         return None
@@ -170,18 +170,14 @@ def _longest_peak_bytes(
     return peak_memory_bytes()
 
 
-def _longest(learnt: "list[Lesson]", recipe: "Recipe") -> "list[Lesson]":
-    return sorted(learnt, key=lambda row: -row.tokens)[: recipe.batch_size]
-
-
-def _shared_tokens(base: "LoadedBase", learnt: "list[Lesson]", recipe: "Recipe") -> int:
+def _shared_tokens(base: "LoadedBase", longest: "list[Lesson]", recipe: "Recipe") -> int:
     """Return how many first tokens of the longest rows a step goes through once."""
     from agents.recipe import rows_at_once
     from agents.worker import lean_steps
 
     if not lean_steps.suits(base, recipe):
         return 0
-    columns = [row.columns for row in _longest(learnt, recipe)]
+    columns = [row.columns for row in longest]
     ids, labels = ([row[name] for row in columns] for name in ("input_ids", "labels"))
     return lean_steps.shared_tokens(ids, labels, rows_at_once(recipe, base.device))
 

@@ -1,6 +1,5 @@
 """What a training does otherwise on a GPU. Tests marked `gpu` need one; they were written without, and never run."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def test_flash_attention_is_for_half_precision_on_a_gpu() -> None:
 
 
 def test_a_cpu_keeps_activations_and_an_unknown_architecture_on_a_gpu_does_not() -> None:
-    unknown = replace(a_base("cuda"), model=a_base("cuda").model)
+    unknown = a_base("cuda")
     unknown.model.config = MambaConfig()
 
     assert on_gpu.keeps_activations(a_base("cpu"), RECIPE, NO_LESSONS)

@@ -42,7 +42,7 @@ async def evaluate(state: RunState, runtime: Runtime[Services]) -> RunState:
         services,
         known.run,
         JobKind.EVALUATE,
-        _spec(services, known, trained.adapter_dir),
+        _spec(services, known, trained),
         expected_s=expected_s,
     )
     await services.db.write(_save, services, known, trained, job)
@@ -82,11 +82,12 @@ def _known(session: Session, services: Services, run_id: int) -> _Known:
     )
 
 
-def _spec(services: Services, known: _Known, adapter_dir: str) -> EvaluateSpec:
+def _spec(services: Services, known: _Known, trained: TrainResult) -> EvaluateSpec:
     recipe = Recipe.model_validate(known.plan.recipe)
     return EvaluateSpec(
         model=services.model_ref(recipe.model),
-        adapter_dir=str(services.job_folder(known.training.id) / adapter_dir),
+        adapter_dir=str(services.job_folder(known.training.id) / (trained.adapter_dir or "")),
+        adapter_sha256=trained.adapter_sha256,
         test=work.file_ref(services, known.test),
         recipe=recipe,
         reward_dir=known.reward_dir,

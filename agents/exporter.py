@@ -84,6 +84,7 @@ def _spec(services: Services, wanted: _Wanted) -> ExportSpec:
     return ExportSpec(
         model=services.model_ref(wanted.recipe.model),
         adapter_dir=str(folder),
+        adapter_sha256=wanted.trained.adapter_sha256,
         format=wanted.format,
         tuning=wanted.recipe.tuning,
         name=delivery.name_of(wanted.run, wanted.recipe),

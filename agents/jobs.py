@@ -406,6 +406,8 @@ class EvaluateSpec(_Message):
     kind: Literal[JobKind.EVALUATE] = JobKind.EVALUATE
     model: ModelRef
     adapter_dir: str
+    adapter_sha256: str | None = None
+    """Of its weights, as the training left them. None: not known, in jobs of older versions."""
     test: FileRef
     recipe: Recipe
     reward_dir: str | None = None
@@ -429,6 +431,8 @@ class ExportSpec(_Message):
     kind: Literal[JobKind.EXPORT] = JobKind.EXPORT
     model: ModelRef
     adapter_dir: str
+    adapter_sha256: str | None = None
+    """As of an evaluation."""
     format: ExportFormat
     tuning: Tuning = Tuning.LORA
     """What the adapter is made of: low-rank weights, or whole layers."""

@@ -33,7 +33,7 @@ from agents.worker.evaluate_shaped import (
 )
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
-from agents.worker.tuned_model import earlier, merged
+from agents.worker.tuned_model import check_unchanged, earlier, merged
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600
@@ -70,6 +70,7 @@ def run(folder: Path, spec: EvaluateSpec) -> JobResult:
     began_s = time.monotonic()
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     reporter = Reporter(folder)
+    check_unchanged(folder / spec.adapter_dir, spec.adapter_sha256)
     reporter.stage("reading the test rows")
     if spec.recipe.method is Method.SFT:
         judged = _compare_with_references(folder, spec, reporter)

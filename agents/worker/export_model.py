@@ -29,7 +29,7 @@ from agents.worker.errors import WorkerError
 from agents.worker.parity import Speaker, Transformer, compare
 from agents.worker.progress import Reporter
 from agents.worker.rows import Row, read_rows, stop_ids
-from agents.worker.tuned_model import merged, with_adapter
+from agents.worker.tuned_model import check_unchanged, merged, with_adapter
 
 LARGEST_HALF = 65504.0
 """What a 16-bit IEEE float can hold; a model with larger weights is written as bfloat16."""
@@ -45,6 +45,7 @@ def run(folder: Path, spec: ExportSpec) -> JobResult:
     """
     if spec.format is not ExportFormat.MERGED:
         llama_cpp.require_packages()
+    check_unchanged(Path(spec.adapter_dir), spec.adapter_sha256)
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     reporter = Reporter(folder)
     rows = read_rows(spec.prompts, folder)[: spec.max_prompts]

@@ -17,6 +17,17 @@ ADAPTER = "default"
 """What PEFT calls an adapter that nobody names."""
 
 
+def check_unchanged(adapter: Path, sha256: str | None) -> None:
+    """Make sure that an adapter is the one that a training left.
+
+    Raises: WorkerError: it is gone, or another one.
+    """
+    if not (adapter / WEIGHTS).is_file():
+        raise _unusable("The adapter is gone")
+    if sha256 is not None and sha256_of(adapter / WEIGHTS) != sha256:
+        raise _unusable("The adapter on the disk is not the one that was trained")
+
+
 def with_adapter(model: Any, adapter: Path, what: str = "The adapter") -> Any:
     """Put an adapter on a model, which is changed by it; `what` names it for people.
 

@@ -143,7 +143,7 @@ def test_an_evaluation_obeys_every_stop(
     assert result.payload is None
 
 
-@pytest.mark.parametrize("damage", ["gone", "broken", "other"])
+@pytest.mark.parametrize("damage", ["gone", "broken", "other", "exchanged"])
 def test_an_adapter_that_cannot_be_used_is_told_in_a_sentence(
     worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -153,11 +153,14 @@ def test_an_adapter_that_cannot_be_used_is_told_in_a_sentence(
         weights.rename(adapter / "adapter_model.bin")
     elif damage == "broken":
         weights.write_bytes(weights.read_bytes()[:-100])
-    else:
+    elif damage == "other":
         (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "r": "many"}')
     test = write_rows(tmp_path / "t.jsonl", colours(24))
+    spec = evaluate_spec(tiny, tmp_path, adapter, test)
+    if damage == "exchanged":  # whole, and yet not the one that was trained
+        spec = spec.model_copy(update={"adapter_sha256": "f" * 64})
 
-    result = worker.run(open_job(tmp_path / "job", evaluate_spec(tiny, tmp_path, adapter, test)))
+    result = worker.run(open_job(tmp_path / "job", spec))
 
     assert result is not None
     assert result.error is not None

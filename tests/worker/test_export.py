@@ -93,16 +93,20 @@ def test_a_merged_model_loads_without_peft_and_says_how_to_run_it(tmp_path):
     assert [path.name for path in (tmp_path / "job" / "artifacts").iterdir()] == [packed.name]
 
 
-def test_an_adapter_that_is_gone_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("folder", "told"), [("none", "adapter is gone"), ("adapter", "not the one that was trained")]
+)
+def test_an_adapter_that_is_gone_or_exchanged_is_named(tmp_path, folder, told):
     build_model(tmp_path / "tiny")
+    write_adapter(tmp_path / "tiny", tmp_path / "adapter", scale=0.5)
     spec = spec_for(
-        model_ref(tmp_path / "tiny"), tmp_path / "none", ExportFormat.MERGED, tmp_path / "d.jsonl"
-    )
+        model_ref(tmp_path / "tiny"), tmp_path / folder, ExportFormat.MERGED, tmp_path / "d.jsonl"
+    ).model_copy(update={"adapter_sha256": "f" * 64})
 
     outcome = do(open_job(tmp_path / "job", spec))
 
     assert outcome.outcome is JobOutcome.FAILED
-    assert "adapter is gone" in outcome.error.message
+    assert told in outcome.error.message
 
 
 def test_a_tokenizer_that_llama_cpp_does_not_know_is_explained(tmp_path):

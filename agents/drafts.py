@@ -139,7 +139,10 @@ def _first(services: Services, known: Known, model: str, measured: MeasureResult
     mode = services.settings.training.checkpoint_mode
     plain = [w for w in wishes if begun.method is Method.SFT or w.field not in methods.OWN_FIELDS]
     wished: dict[str, Any] = {w.field: w.value for w in plain} | (parent.shape if parent else {})
-    usual, origins = hyperparameters.derive(model, known.data, measured, mode, wished)
+    own: dict[str, Any] = {}
+    if begun.method is not Method.SFT:
+        own = {"epochs": methods.passes(known.data)}
+    usual, origins = hyperparameters.derive(model, known.data, measured, mode, own | wished)
     recipe, origins = methods.adapted(usual, origins, known.data, measured, begun, known.run.method)
     asked = [(w.field, str(w.value), ASKED) for w in wishes] + _shape(parent)
     said = {field for field, _value, _why in asked}

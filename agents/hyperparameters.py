@@ -53,7 +53,7 @@ class Facts:
     @property
     def rows(self) -> int:
         """Rows that are trained on."""
-        return min(self.data.train_rows, self.settled.get("max_train_rows") or self.data.train_rows)
+        return rows_to_learn(self.data, self.measured, self.settled.get("max_train_rows"))
 
     @property
     def small(self) -> bool:
@@ -77,6 +77,12 @@ class Facts:
         steps: int = math.ceil(self.rows * self.settled["epochs"] / batch_size)
         most: int | None = self.settled.get("max_steps")
         return steps if most is None else min(steps, most)
+
+
+def rows_to_learn(data: IntakeResult, measured: MeasureResult, most: int | None) -> int:
+    """Return how many rows are trained on: at most `most`, and none that are too long to learn anything from."""
+    usable = max(1, data.train_rows - measured.rows_left_out_count)
+    return min(usable, most or usable)
 
 
 def derive(

@@ -160,6 +160,11 @@ def reward_model_recipe(recipe: Recipe) -> Recipe:
     )
 
 
+def passes(data: IntakeResult) -> float:
+    """Return the epochs of a method other than supervised fine-tuning."""
+    return 2.0 if data.train_rows < FEW_ROWS else 1.0
+
+
 def adapted(
     usual: Recipe,
     origins: list[Origin],
@@ -177,7 +182,7 @@ def adapted(
     small = measured.parameters < SMALL_MODEL_PARAMETERS and start.method is not Method.REWARD
     full = FULL_RATE_FACTOR if usual.tuning is Tuning.FULL else 1
     rate = float(f"{begin.learning_rate * (SMALL_MODEL_FACTOR if small else 1) * full:.2g}")
-    epochs = 2.0 if data.train_rows < FEW_ROWS else 1.0
+    epochs = passes(data)
     values = usual.model_dump() | {
         "method": start.method,
         "primary_metric": start.primary_metric,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agents import memory
+from agents.hyperparameters import rows_to_learn
 from agents.jobs import Baseline, IntakeResult, MeasureResult
 from agents.recipe import Metric, Recipe, RecipeChange, Tuning, is_lean
 
@@ -84,7 +85,7 @@ def estimate(
     recipe: Recipe, data: IntakeResult, measured: MeasureResult, measured_batch: int
 ) -> Estimate:
     """Return what a recipe is expected to take on this machine."""
-    rows = min(data.train_rows, recipe.max_train_rows or data.train_rows)
+    rows = rows_to_learn(data, measured, recipe.max_train_rows)
     tests = min(data.test_rows, recipe.max_test_rows or data.test_rows)
     steps = math.ceil(rows * recipe.epochs / recipe.batch_size)
     if recipe.max_steps is not None:

@@ -257,9 +257,8 @@ def _prepare(
     folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
 ) -> "tuple[LoadedBase, Fitting, Lessons]":
     from agents.worker import adapter_training, base_model
-    from agents.worker.lessons import fitting, plan_lessons
+    from agents.worker.lessons import drawn, fitting, plan_lessons
     from agents.worker.order import steps_of
-    from agents.worker.rows import draw
 
     reporter.stage("loading the model")
     recipe = spec.recipe
@@ -267,7 +266,7 @@ def _prepare(
     if spec.parent is not None:
         base = adapter_training.further(base, recipe, spec.parent, folder)
     reporter.stage("reading the rows")
-    train = draw(method.read(spec.train, folder), recipe.max_train_rows, recipe.seed)
+    train = method.read(spec.train, folder)
     dev = method.read(spec.dev, folder)
     if not train or not dev:
         raise WorkerError(
@@ -275,9 +274,12 @@ def _prepare(
             "Training needs rows to learn from and rows to check on. Upload more rows.",
             for_person=True,
         )
-    learnt, checked = (
-        fitting(lambda part: method.encode(base, part, recipe), part) for part in (train, dev)
-    )
+
+    def encode(part: list[Any]) -> "list[Lesson]":
+        return method.encode(base, part, recipe)
+
+    learnt = drawn(encode, train, recipe.max_train_rows, recipe.seed)
+    checked = fitting(encode, dev)
     steps = steps_of(len(learnt.rows), recipe)
     return base, learnt, plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
 

@@ -1,13 +1,14 @@
 """All that a training will see, tokenised beforehand and in the order in which it will see it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 from agents.recipe import Recipe
 from agents.worker.errors import RowsTooLong
 from agents.worker.order import order_of
+from agents.worker.rows import draw
 
 MOST_NAMED = 20
 """Rows that a result names, of those that are left out."""
@@ -61,6 +62,32 @@ class Fitting:
     lessons: list[Lesson]
     left_out: tuple[int, ...] = ()
     """Numbers of the others, which are too long."""
+
+
+def drawn(
+    encode: Callable[[list[Any]], list[Lesson]], rows: list[Any], limit: int | None, seed: int
+) -> Fitting:
+    """Turn `limit` of the rows (None: all) into lessons, in their old order; for each that is too long, another is drawn.
+
+    Raises: WorkerError: as `fitting`.
+    """
+    places = draw(list(range(len(rows))), limit, seed)
+    tried, left_out = set(places), frozenset[int]()
+    while True:
+        more = [i for i in range(len(rows)) if i not in tried]
+        try:
+            found = fitting(encode, [rows[i] for i in places])
+        except RowsTooLong as error:
+            if not more:
+                raise
+            found = Fitting([], [], tuple(error.rows))
+        left_out |= set(found.left_out)
+        missing = len(places) - len(found.rows)
+        if not missing or not more:
+            return replace(found, left_out=tuple(sorted(left_out)))
+        new = draw(more, missing, seed)
+        tried |= set(new)
+        places = sorted([i for i in places if rows[i].number not in left_out] + new)
 
 
 def fitting(encode: Callable[[list[Any]], list[Lesson]], rows: list[Any]) -> Fitting:

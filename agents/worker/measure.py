@@ -43,8 +43,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
 
     from agents.worker import base_model, callbacks, on_gpu
     from agents.worker.course import load, teaching
-    from agents.worker.lessons import MOST_NAMED, fitting
-    from agents.worker.rows import draw
+    from agents.worker.lessons import MOST_NAMED, drawn
 
     method = teaching(spec.recipe.method)
 
@@ -58,12 +57,17 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
     load_s = import_s + time.monotonic() - began_s
 
     reporter.stage("counting tokens")
-    train = draw(method.read(spec.train, folder), spec.recipe.max_train_rows, spec.recipe.seed)
+    train = method.read(spec.train, folder)
     if not train:
         raise WorkerError(
             "too_few_rows", "There are no rows to learn from. Upload more rows.", for_person=True
         )
-    found = fitting(lambda part: method.encode(base, part, spec.recipe), train)
+    found = drawn(
+        lambda part: method.encode(base, part, spec.recipe),
+        train,
+        spec.recipe.max_train_rows,
+        spec.recipe.seed,
+    )
     learnt = found.lessons
     lengths = [row.whole_tokens for row in learnt]
     answers = [row.answer_tokens for row in learnt]
@@ -81,7 +85,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
             base, learnt, min(answer_p95, spec.recipe.max_new_tokens), reporter
         )
     peak_bytes = callbacks.peak_memory_bytes()
-    baseline = _baseline(base, train, spec, folder, reporter)
+    baseline = _baseline(base, found.rows, spec, folder, reporter)
     payload = MeasureResult(
         parameters=base.parameters,
         context_tokens=base.context_tokens,

@@ -34,7 +34,10 @@ def test_the_estimate_follows_rows_steps_and_batch():
         recipe.amended([RecipeChange(field="batch_size", value=16)]), data, measured, 8
     )
 
+    long = a_measurement(step_s=2.0, rows_left_out_count=80)
+
     assert whole.steps == 200
+    assert estimate(recipe, data, long, 8).steps == 180
     assert fewer.steps == 50
     assert capped.steps == 10
     assert wider.step_s == 2 * whole.step_s

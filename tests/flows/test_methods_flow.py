@@ -1,5 +1,7 @@
 """Runs by other methods than supervised fine-tuning, from the command to the link."""
 
+import re
+
 from agents.jobs import RowShape
 from storage import jobs
 from storage.models import Decision, Phase
@@ -11,7 +13,10 @@ async def test_pairs_of_answers_are_learnt_by_dpo_without_anybody_naming_it(tmp_
         house.launcher.shape = RowShape.PREFERENCE
         await house.start()
 
-        assert "`method = dpo`" in house.surface.question()["body"]
+        card = house.surface.question()["body"]
+        assert "`method = dpo`" in card
+        told = re.search(r"\((\d+) steps\)", card.replace("\\", ""))
+        assert f"{told[1]}" in re.search(r"`batch_size = \d+` (.*)", card)[1]
 
         await house.answer(Decision.APPROVE)
         spec = (await house.app.services.db.read(jobs.latest, 1, "train")).spec

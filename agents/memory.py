@@ -18,12 +18,13 @@ from agents.recipe import (
 )
 from configs.registry import Architecture
 
-HEAP_FACTOR = 2.1
-"""What the C heap holds for each byte that the backward pass needs: temporaries leave holes between what is kept.
+LEAN_HEAP_FACTOR = 1.25
+"""What the C heap holds for each byte that the backward pass of lean steps needs: temporaries leave holes between what is kept.
 
-Measured 1.2 to 2.9, by the order in which rows of different length come and the settings of the allocator (docs/planning.md). A GPU's
-allocator rounds less.
+Measured 0.9 to 1.6 with one heap for all threads, as the launcher has it (docs/planning.md). A GPU's allocator rounds less.
 """
+HEAP_FACTOR = 1.7
+"""The same in TRL's steps, which pass over memory more often: measured 1.6 to 1.9."""
 FULL_HEAP_FACTOR = 1.2
 """The same in full fine-tuning, where gradients come as what they need goes: measured 0.7 to 1.2."""
 GPU_FACTOR = 1.1
@@ -36,6 +37,11 @@ LOGIT_COPIES = 3
 """Logits, their softmax and its gradient, in fp32."""
 LOGIT_POSITIONS = 1024
 """The head scores answers only, and no more positions than this at once."""
+LEAN_LOGIT_COPIES = 2
+LEAN_LOGIT_POSITIONS = 512
+"""In lean steps, of two parts together."""
+DROPPED = 1.25
+"""Dropout keeps for each input what is left of it, and in a byte whether it is."""
 ROOM = 0.9
 """Share of the memory that a training may count on."""
 
@@ -79,8 +85,10 @@ class Step:
     def fixed_bytes(self) -> int:
         """What weights, gradients, Adam and the logits of answers take."""
         weights = _weight_bytes(self.widths, self.recipe, self.device != "cpu")
-        positions = min(self.answer_tokens * self.texts_at_once, LOGIT_POSITIONS)
-        logits = LOGIT_COPIES * 4 * self.widths.vocabulary * positions
+        most = LEAN_LOGIT_POSITIONS if self.lean else LOGIT_POSITIONS
+        positions = min(self.answer_tokens * self.texts_at_once, most)
+        copies = LEAN_LOGIT_COPIES if self.lean else LOGIT_COPIES
+        logits = copies * 4 * self.widths.vocabulary * positions
         return weights + ADAM_BYTES * trained_weights(self.widths, self.recipe) + logits
 
     @property
@@ -132,7 +140,9 @@ def training_bytes(step: Step, process_bytes: int, limit_bytes: int = 0) -> int:
     """
     if step.device != "cpu":
         return step.gpu_bytes(keeps_activations=keeps_activations(step, limit_bytes))
-    factor = FULL_HEAP_FACTOR if step.recipe.tuning is Tuning.FULL else HEAP_FACTOR
+    factor = LEAN_HEAP_FACTOR if step.lean else HEAP_FACTOR
+    if step.recipe.tuning is Tuning.FULL:
+        factor = FULL_HEAP_FACTOR
     return process_bytes + STEP_BYTES + int(factor * step.kept_bytes) + step.fixed_bytes
 
 
@@ -157,7 +167,11 @@ def kept_values(widths: Architecture, recipe: Recipe, *, lean: bool) -> int:
     attention = recipe.target_modules is not TargetModules.MLP
     mlp = recipe.target_modules is not TargetModules.ATTENTION
     bottlenecks = 0 if full else (4 * attention + 3 * mlp) * recipe.lora_r
-    return (
+    dropped = 0
+    if recipe.lora_dropout and not full:
+        dropped = attention * (3 * widths.hidden + widths.query_width)
+        dropped += mlp * (2 * widths.hidden + widths.mlp_width)
+    return round(DROPPED * dropped) + (
         (2 + attention + mlp + 2 * full) * widths.hidden
         + (3 if lean and attention else 2) * widths.query_width
         + 2 * widths.key_value_width

@@ -52,6 +52,8 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
             f"About {result.more_items_needed:,} more test rows would show a gain of this size."
         )
     lines.extend(_items("Where it got better", result.best[:SHOWN_ITEMS]))
+    if not result.best:
+        lines.append("\nNo answer became better.")
     lines.extend(_items("Where it is weakest", weak[:SHOWN_ITEMS]))
     if not weak:
         lines.append("\nIts weakest answer still scores full marks.")

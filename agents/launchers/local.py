@@ -37,6 +37,8 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(16 * 2**30),
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
     "MALLOC_TOP_PAD_": str(256 * 2**20),
+    # one heap for all threads: what one has freed is there for the others, so that a training holds a quarter less
+    "MALLOC_ARENA_MAX": "1",
     "OMP_WAIT_POLICY": "passive",
 }
 VMSTAT = Path("/proc/vmstat")

@@ -191,7 +191,7 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         openings=len(spec.earlier_p_values) + 1,
         more_items_needed=judgement.more_items_needed,
         worst=tuple(shown[:SHOWN_ITEMS]),
-        best=tuple(reversed(shown[-SHOWN_ITEMS:])),
+        best=tuple(i for i in reversed(shown[-SHOWN_ITEMS:]) if i.tuned_score > i.base_score),
         against_parent=_against_parent(judged, spec),
         judge=spec.judge,
         evaluate_s=took_s,

@@ -17,14 +17,19 @@ def peak_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
-def forget_peak() -> None:
-    """Give back what is free and begin anew: what is done once for a machine is no part of what a training needs."""
+def give_back() -> None:
+    """Give what is free back to the system, so that what comes next finds the heap that a training finds."""
     gc.collect()
     trim = getattr(
         ctypes.CDLL(None), "malloc_trim", None
     )  # glibc's; others give back by themselves
     if trim is not None:
         trim(0)
+
+
+def forget_peak() -> None:
+    """Give back what is free and begin anew: what is done once for a machine is no part of what a training needs."""
+    give_back()
     try:
         CLEAR.write_text(FORGET_PEAK)
     except OSError as error:

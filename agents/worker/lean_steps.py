@@ -59,11 +59,23 @@ class LeanSteps:
                     weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
         return torch.tensor(total)
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Return the loss of rows that stand side by side; of other inputs, what the trainer itself makes of them."""
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *_args: Any, **kwargs: Any) -> Any:
+        """Return the loss of rows that stand side by side; of padded ones, which are dev rows, the mean over their answers."""
         if "lean" not in inputs:
-            return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]  # the trainer's
+            return self._dev_loss(model, inputs)
         return _loss(model, inputs["lean"]) / kwargs["num_items_in_batch"]
+
+    def _dev_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        rows, labels = _rows(inputs)
+
+        def look(part: Sequence[int]) -> tuple[float, int]:
+            batch = side_by_side([rows[i] for i in part], [labels[i] for i in part])
+            with torch.no_grad():  # which each thread has of its own
+                return float(_loss(model, batch)), int((batch.targets != IGNORED).sum())
+
+        with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
+            found = list(run(look, parts_of([len(row) for row in rows], self.rows_at_once)))
+        return torch.tensor(sum(loss for loss, _ in found) / sum(count for _, count in found))
 
 
 def suits(base: LoadedBase, recipe: Recipe) -> bool:

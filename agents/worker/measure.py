@@ -166,10 +166,12 @@ def _longest_peak_bytes(
     """
     from agents.worker import on_gpu
     from agents.worker.callbacks import peak_memory_bytes
+    from agents.worker.held import give_back
 
     limit = on_gpu.memory_bytes(base.device)
     if limit and peak_memory_bytes() * max(1.0, growth) > GUARD * limit:
         return None
+    give_back()
     _train(base, longest, recipe, reporter, method, 1)
     return peak_memory_bytes()
 

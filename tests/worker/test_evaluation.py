@@ -101,6 +101,19 @@ def test_best_and_worst_items_lie_side_by_side(
     assert all(item.prompt == pairs[item.row - 2][0] for item in payload.worst)
 
 
+def test_where_nothing_became_better_nothing_is_shown_as_better(
+    worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
+) -> None:
+    test = write_rows(tmp_path / "t.jsonl", [(prompt, "no") for prompt, _ in colours(24)])
+
+    payload = evaluated(
+        worker.run(open_job(tmp_path / "job", evaluate_spec(tiny, tmp_path, says_yes, test)))
+    )
+
+    assert payload.best == ()
+    assert len(payload.worst) == 5
+
+
 def test_only_so_many_rows_are_scored_and_few_allow_no_verdict(
     worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
 ) -> None:
@@ -181,9 +194,8 @@ def test_base_answers_do_not_depend_on_the_adapter_or_the_company(
         for name, test in (("a", alone), ("b", among))
     )
 
-    (answer,) = single.best
+    (answer,) = single.worst
     shown = {item.row: item for item in (*many.worst, *many.best)}
-    assert len(shown) == 10
     assert (shown[2].base, shown[2].tuned) == (answer.base, answer.tuned)
 
 

@@ -235,6 +235,8 @@ def _micro_batch(_job: Path, rows: int) -> None:
 
 def _note_parts(job: Path, _value: object) -> None:
     """Write a line for each part of a batch but one."""
+    import torch
+
     from agents.worker import lean_steps
     from agents.worker.callbacks import Teller
 
@@ -244,7 +246,7 @@ def _note_parts(job: Path, _value: object) -> None:
 
     def noted(lengths: Sequence[int], rows_at_once: int) -> list[list[int]]:
         parts = divide(lengths, rows_at_once)
-        for _other in parts[1:]:
+        for _other in parts[1:] if torch.is_grad_enabled() else ():  # not of dev rows
             note()
         return parts
 

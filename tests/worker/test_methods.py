@@ -7,8 +7,22 @@ import pytest
 
 from agents.jobs import JobOutcome, JobResult, StopMode, TrainResult, read_progress
 from agents.recipe import Method
+from agents.worker.base_model import resolve
+from agents.worker.progress import Reporter
+from agents.worker.rewards import scorecard
+from agents.worker.rewards.attempt import Attempt
+from agents.worker.rewards.critics import Critics
+from agents.worker.scorer import BATCH
+from agents.worker.shaped_rows import Task
 from tests.worker.forkserver import ForkServer
-from tests.worker.tiny_model import STEPS, method_recipe, method_spec, open_job, write_records
+from tests.worker.tiny_model import (
+    STEPS,
+    method_recipe,
+    method_spec,
+    model_ref,
+    open_job,
+    write_records,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -209,3 +223,19 @@ def test_a_reward_model_trained_from_pairs_rewards_answers(
     assert payload.steps_done == 4
     assert len({round(reward, 6) for _, reward in payload.rewards}) > 1
     assert all(0 < reward < 1 for _, reward in payload.rewards)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_scoring_with_a_reward_model_is_a_sign_of_life(
+    worker: ForkServer, tiny: Path, tmp_path: Path
+) -> None:
+    pairs = open_job(tmp_path / "r/job", method_spec(tiny, tmp_path / "r", Method.REWARD))
+    trained(worker.run(pairs))
+    beats: list[int] = []
+    critics = Critics(reward_dir=pairs / "artifacts/adapter", beat=lambda: beats.append(1))
+    recipe = method_recipe(Method.RLOO, rewards=[{"kind": "learned"}])
+    card = scorecard.make(recipe.rewards, critics, resolve(model_ref(tiny), Reporter(pairs)))
+
+    card.score([Attempt(Task("colour?", None, 1), "red")] * (BATCH + 1))
+
+    assert len(beats) == 2

@@ -22,7 +22,7 @@ class Critics:
     job_id: str = ""
     """Who asks there."""
     beat: Callable[[], None] = lambda: None
-    """Called while an answer is waited for. Raises what ends the job when the bot asks for that."""
+    """Called while an opinion is waited for. Raises what ends the job when the bot asks for that."""
 
 
 def of(spec: TrainSpec | EvaluateSpec, folder: Path, beat: Callable[[], None]) -> Critics:

@@ -13,9 +13,9 @@ from agents.worker.shaped_rows import said
 
 
 def learned(
-    reward_dir: Path | None, base: BaseFolder
+    reward_dir: Path | None, base: BaseFolder, beat: Callable[[], None] = lambda: None
 ) -> Callable[[Sequence[Attempt]], list[float]]:
-    """Return a reward that asks the reward model: the sigmoid of its score.
+    """Return a reward that asks the reward model: the sigmoid of its score; `beat` is called after every batch.
 
     Raises: WorkerError: there is none, or it does not fit the base model.
     """
@@ -31,9 +31,8 @@ def learned(
 
     def score(attempts: Sequence[Attempt]) -> list[float]:
         texts = [said(judge.tokenizer, a.task, a.answer, ends) for a in attempts]
-        found = scorer.score(
-            judge, [[*t.prompt, *t.answer][-judge.context_tokens :] for t in texts]
-        )
+        read = [[*t.prompt, *t.answer][-judge.context_tokens :] for t in texts]
+        found = scorer.score(judge, read, beat)
         return [1 / (1 + math.exp(-value)) for value in found]
 
     return score

@@ -68,7 +68,7 @@ def _scorer(reward: Reward, critics: Critics, base: "BaseFolder") -> Scorer:
     if isinstance(reward, rewards.Learned):
         from agents.worker.rewards.learned import learned
 
-        return learned(critics.reward_dir, base)
+        return learned(critics.reward_dir, base, critics.beat)
     if isinstance(reward, rewards.Similarity):
         from agents.worker.rewards.similarity import similarity
 

@@ -33,13 +33,10 @@ STEP_BYTES = 110_000_000
 """What is imported after the process was measured, and set up at the first step."""
 ADAM_BYTES = 16
 """Per trained weight: itself, its gradient and two moments, in fp32."""
-LOGIT_COPIES = 3
-"""Logits, their softmax and its gradient, in fp32."""
-LOGIT_POSITIONS = 1024
-"""The head scores answers only, and no more positions than this at once."""
-LEAN_LOGIT_COPIES = 2
-LEAN_LOGIT_POSITIONS = 512
-"""In lean steps, of two parts together."""
+LOGITS = 3, 1024
+"""Copies in fp32 (logits, their softmax and its gradient), and positions of answers that are scored at once at most."""
+LEAN_LOGITS = 2, 512
+"""The same in lean steps, of two parts together: the gradient takes the place of the softmax."""
 DROPPED = 1.25
 """Dropout keeps for each input what is left of it, and in a byte whether it is."""
 ROOM = 0.9
@@ -85,9 +82,8 @@ class Step:
     def fixed_bytes(self) -> int:
         """What weights, gradients, Adam and the logits of answers take."""
         weights = _weight_bytes(self.widths, self.recipe, self.device != "cpu")
-        most = LEAN_LOGIT_POSITIONS if self.lean else LOGIT_POSITIONS
+        copies, most = LEAN_LOGITS if self.lean else LOGITS
         positions = min(self.answer_tokens * self.texts_at_once, most)
-        copies = LEAN_LOGIT_COPIES if self.lean else LOGIT_COPIES
         logits = copies * 4 * self.widths.vocabulary * positions
         return weights + ADAM_BYTES * trained_weights(self.widths, self.recipe) + logits
 
@@ -140,9 +136,11 @@ def training_bytes(step: Step, process_bytes: int, limit_bytes: int = 0) -> int:
     """
     if step.device != "cpu":
         return step.gpu_bytes(keeps_activations=keeps_activations(step, limit_bytes))
-    factor = LEAN_HEAP_FACTOR if step.lean else HEAP_FACTOR
+    factor = HEAP_FACTOR
     if step.recipe.tuning is Tuning.FULL:
         factor = FULL_HEAP_FACTOR
+    elif step.lean:
+        factor = LEAN_HEAP_FACTOR
     return process_bytes + STEP_BYTES + int(factor * step.kept_bytes) + step.fixed_bytes
 
 

@@ -6,11 +6,11 @@ on chance nor, with one core per part, on how many there are.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from peft import PeftModel
@@ -25,6 +25,7 @@ from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side
 
 ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Model types whose layers look at nothing but what stands before a token, and whose scores are the head's as they are."""
+Result = TypeVar("Result")
 Part = tuple[float, tuple[Tensor, ...]]
 """A loss and the gradient of each trained weight."""
 
@@ -43,20 +44,16 @@ class LeanSteps:
         """Leave the gradient of a batch on the trained weights and return its loss."""
         model.train()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
-        rows, labels = _rows(inputs)
-        parts = parts_of([len(row) for row in rows], self.rows_at_once)
 
-        def learn(part: Sequence[int]) -> Part:
-            batch = side_by_side([rows[i] for i in part], [labels[i] for i in part])
+        def learn(batch: SideBySide) -> Part:
             loss = self.compute_loss(model, {"lean": batch}, num_items_in_batch=num_items_in_batch)
             return float(loss.detach()), torch.autograd.grad(loss, trained)
 
         total = 0.0
-        with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
-            for loss, gradients in run(learn, parts):
-                total += loss
-                for weight, gradient in zip(trained, gradients, strict=True):
-                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        for loss, gradients in self._each_part(learn, inputs):
+            total += loss
+            for weight, gradient in zip(trained, gradients, strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
         return torch.tensor(total)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *_args: Any, **kwargs: Any) -> Any:
@@ -66,16 +63,20 @@ class LeanSteps:
         return _loss(model, inputs["lean"]) / kwargs["num_items_in_batch"]
 
     def _dev_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
-        rows, labels = _rows(inputs)
-
-        def look(part: Sequence[int]) -> tuple[float, int]:
-            batch = side_by_side([rows[i] for i in part], [labels[i] for i in part])
+        def look(batch: SideBySide) -> tuple[float, int]:
             with torch.no_grad():  # which each thread has of its own
                 return float(_loss(model, batch)), int((batch.targets != IGNORED).sum())
 
+        losses, counts = zip(*self._each_part(look, inputs), strict=True)
+        return torch.tensor(sum(losses) / sum(counts))
+
+    def _each_part(
+        self, work: Callable[[SideBySide], Result], inputs: dict[str, Tensor]
+    ) -> Iterator[Result]:
+        """Yield what `work` makes of each part of a padded batch, in the order of the parts."""
+        batches = _laid_out(*_rows(inputs), self.rows_at_once)
         with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
-            found = list(run(look, parts_of([len(row) for row in rows], self.rows_at_once)))
-        return torch.tensor(sum(loss for loss, _ in found) / sum(count for _, count in found))
+            yield from run(work, batches)
 
 
 def suits(base: LoadedBase, recipe: Recipe) -> bool:
@@ -115,11 +116,17 @@ def shared_tokens(
     rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], rows_at_once: int
 ) -> int:
     """Return how many first tokens go through the model once, for all rows of a part; of several parts, the fewest."""
-    parts = parts_of([len(row) for row in rows], rows_at_once)
-    return min(
-        side_by_side([rows[i] for i in part], [labels[i] for i in part]).layout.shared
-        for part in parts
-    )
+    return min(batch.layout.shared for batch in _laid_out(rows, labels, rows_at_once))
+
+
+def _laid_out(
+    rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], rows_at_once: int
+) -> list[SideBySide]:
+    """Return rows divided into parts, those of each part side by side."""
+    return [
+        side_by_side([rows[i] for i in part], [labels[i] for i in part])
+        for part in parts_of([len(row) for row in rows], rows_at_once)
+    ]
 
 
 def _rows(inputs: dict[str, Tensor]) -> tuple[list[list[int]], list[list[int]]]:

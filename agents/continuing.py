@@ -179,18 +179,20 @@ def adapter_of(services: Services, run: Run) -> EarlierAdapter | None:
 
 def rows(services: Services, parent: Parent | None) -> tuple[LearntRows, ...]:
     """Return what the adapter has learnt as a job is given it."""
-    return tuple(
-        LearntRows(
-            file=FileRef(
-                path=str(services.files.path(learnt.sha256)),
-                sha256=learnt.sha256,
-                size_bytes=learnt.size_bytes,
-                name=f"{learnt.role}.jsonl",
-            ),
-            task=learnt.task,
-            chose=learnt.role == "dev",
-        )
-        for learnt in (parent.learnt if parent else ())
+    return tuple(learnt_rows(services, learnt) for learnt in (parent.learnt if parent else ()))
+
+
+def learnt_rows(services: Services, learnt: Learnt) -> LearntRows:
+    """Return rows that went into an adapter as a job is given them."""
+    return LearntRows(
+        file=FileRef(
+            path=str(services.files.path(learnt.sha256)),
+            sha256=learnt.sha256,
+            size_bytes=learnt.size_bytes,
+            name=f"{learnt.role}.jsonl",
+        ),
+        task=learnt.task,
+        chose=learnt.role == "dev",
     )
 
 

@@ -1,20 +1,59 @@
 """Find out what went wrong and what to change: rules over the numbers of one iteration, each with its evidence."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from agents import backends, continuing, feedback, gates, work
-from agents.diagnosis import Finding, diagnose
-from agents.jobs import EvaluateResult, JobKind, TrainResult
-from agents.recipe import Recipe, RecipeChange
+from agents import (
+    backends,
+    continuing,
+    feedback,
+    gates,
+    listening,
+    row_changes,
+    row_doubts,
+    row_forecast,
+    stopping,
+    work,
+)
+from agents.diagnosis import Evidence, Finding, Try, diagnose
+from agents.jobs import (
+    EvaluateResult,
+    InspectResult,
+    InspectSpec,
+    IntakeResult,
+    JobKind,
+    MeasureResult,
+    TrainResult,
+    TrainSpec,
+)
+from agents.planning import Estimate
+from agents.recipe import Method, Recipe, RecipeChange
+from agents.row_changes import RowsChange
 from agents.services import Services
 from agents.state import RunState
 from configs.schema import GateKind
 from storage import approvals, datasets, events, jobs, runs
-from storage.models import Approval, EvaluationReport, Job, Phase, Plan, Run, Suggestion
+from storage.models import (
+    Approval,
+    Dataset,
+    EvaluationReport,
+    Job,
+    Phase,
+    Plan,
+    Run,
+    Suggestion,
+)
+
+INSPECT_S = 300.0
+"""Time for one more look at the rows, where the training has looked at them too seldom."""
+ASKED = "asked"
+NOTHING_LEFT = "There is nothing left that I could change on my own. More rows would help most."
+MOST_TOLD = 3
+"""Findings that a person is shown beside their own wishes."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +66,41 @@ class _Known:
     report: EvaluationReport | None
     answer: Approval | None
     best: EvaluationReport | None
-    train_rows: int
+    train: Dataset
+    """Rows that the try learnt from."""
+    dev: Dataset | None
+    answers: Dataset | None
+    """What base and tuned said to the sealed rows."""
+    data: Job | None
+    """The reading of the rows."""
+    measured: Job | None
+    others: tuple[Try, ...]
+    """Earlier tries of the run."""
     iterations: int
     """Iterations planned so far; a run that went back to its best one has planned more than it stands at."""
+
+    @property
+    def trained(self) -> TrainResult | None:
+        return TrainResult.model_validate(self.training.payload) if self.training.payload else None
+
+    @property
+    def in_words(self) -> bool:
+        """Whether somebody has said what should be different."""
+        return self.answer is not None and bool(self.answer.comment)
+
+    @property
+    def read(self) -> IntakeResult | None:
+        """What was found in the rows when they were read."""
+        return (
+            IntakeResult.model_validate(self.data.payload)
+            if self.data and self.data.payload
+            else None
+        )
+
+    @property
+    def carried(self) -> RowsChange:
+        """What this try has changed in the rows to learn from."""
+        return row_changes.change_of(self.plan.rows)
 
 
 async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
@@ -37,32 +108,60 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
     recipe = Recipe.model_validate(known.plan.recipe)
-    findings = diagnose(
-        recipe,
-        TrainResult.model_validate(known.training.payload) if known.training.payload else None,
-        EvaluateResult.model_validate(known.report.payload) if known.report else None,
-        known.training.error_code,
-        known.train_rows,
-        known.at_once,
+    looked, notes = await _inspected(services, known)
+    by_rules = diagnose(_evidence(known, recipe))
+    words = known.answer.comment or "" if known.answer else ""
+    offer = looked.doubts if looked else ()
+    about_rows = row_changes.wished(words, offer, known.carried, known.carried)
+    said = await listening.listen(
+        services,
+        about_rows.rest if about_rows else words,
+        listening.Known(
+            recipe=recipe,
+            data=known.read,
+            learnt=known.train,
+            dev=known.dev,
+            answers=known.answers,
+            doubts=offer,
+            carried=known.carried,
+        ),
     )
-    notes: tuple[str, ...] = ()
-    if known.answer is not None and known.answer.comment:
-        understood = await feedback.understand(
-            known.answer.comment, recipe, sorted(services.settings.models.catalogue), services.llm
-        )
+    notes = (*notes, *said.notes)
+    changes: list[RecipeChange] = []
+    models = sorted(services.settings.models.catalogue)
+    if _is_left(said, models):
+        understood = await feedback.understand(said.rest, recipe, models, services.llm)
         changes, absent = backends.possible(understood.changes, services.settings.training)
         changes, stays = continuing.possible(continuing.parent_of(known.run), changes)
-        findings = _wishes_first(changes, known.answer.comment, findings)
-        notes = (*understood.notes, *absent, *stays)
+        notes = (*notes, *understood.notes, *absent, *stays)
+    wishes = _wishes(changes, words)
+    if about_rows is not None:
+        notes = (*notes, *about_rows.notes)
+        wishes.append(_asked_rows(about_rows.change, words))
+    found = []
+    if looked is not None and about_rows is None:
+        doubted = row_doubts.finding(looked, known.carried, offer=not wishes)
+        found = [] if doubted is None else [doubted]
+    step_s = Estimate(**known.plan.estimate).step_s
+    more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
+    ahead = [] if more is None else [more]
+    findings = _together(wishes, said.findings, [*found, *by_rules, *ahead])
     await services.db.write(_save, services, known, findings, notes)
     return state
+
+
+def _is_left(said: listening.Said, models: list[str]) -> bool:
+    """Tell whether a reply is about the plan too: words that were understood otherwise need not be."""
+    if not said.findings and not said.notes:
+        return bool(said.rest)
+    return bool(feedback.by_rules(said.rest, models))
 
 
 def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
     training = jobs.latest(session, run_id, JobKind.TRAIN, run.iteration)
-    train = datasets.find(session, run_id, "train")
+    train = datasets.train_of(session, run_id, run.iteration)
     last = datasets.latest_plan(session, run_id)
     if plan is None or training is None or train is None or last is None:
         raise LookupError(f"run {run_id} has nothing to debug in iteration {run.iteration}")
@@ -79,24 +178,116 @@ def _known(session: Session, run_id: int) -> _Known:
         report=datasets.report_of(session, run_id, run.iteration),
         answer=approvals.latest(session, run_id, GateKind.REPORT, run.iteration),
         best=best,
-        train_rows=train.rows or 0,
+        train=train,
+        dev=datasets.find(session, run_id, "dev"),
+        answers=datasets.find(
+            session, run_id, datasets.role_of_try(datasets.ANSWERS, run.iteration)
+        ),
+        data=jobs.latest(session, run_id, JobKind.INTAKE),
+        measured=jobs.latest(session, run_id, JobKind.MEASURE),
+        others=tuple(_tries(session, run_id, run.iteration)),
         iterations=last.iteration,
     )
 
 
-def _wishes_first(
-    changes: list[RecipeChange], words: str, findings: list[Finding]
-) -> list[Finding]:
-    """Put what a person asked for before what the rules found; a field is changed once, as the person said."""
-    wishes = [
-        Finding(
-            "asked", f"You said: “{words[:300]}”", f"set {c.field} to {c.value}, as you asked", c
+def _evidence(known: _Known, recipe: Recipe) -> Evidence:
+    measured = known.measured
+    return Evidence(
+        recipe=recipe,
+        train_rows=known.train.rows or 0,
+        error_code=known.training.error_code,
+        at_once=known.at_once,
+        data=known.read,
+        measured=MeasureResult.model_validate(measured.payload)
+        if measured and measured.payload
+        else None,
+        trained=known.trained,
+        evaluated=EvaluateResult.model_validate(known.report.payload) if known.report else None,
+        others=known.others,
+    )
+
+
+def _tries(session: Session, run_id: int, before: int) -> Iterator[Try]:
+    for iteration in range(1, before):
+        plan = datasets.latest_plan(session, run_id, iteration)
+        job = jobs.latest(session, run_id, JobKind.TRAIN, iteration)
+        if plan is None or job is None or not job.payload:
+            continue
+        losses = TrainResult.model_validate(job.payload).dev_losses[1:]
+        if losses:
+            yield Try(Recipe.model_validate(plan.recipe), min(loss for _step, loss in losses))
+
+
+async def _inspected(
+    services: Services, known: _Known
+) -> tuple[InspectResult | None, tuple[str, ...]]:
+    """Have the training rows looked at, once per try; None, and why, where that is not possible or of no use any more."""
+    spec = TrainSpec.model_validate(known.training.spec)
+    trained = known.trained
+    if (
+        trained is None
+        or trained.adapter_dir is None
+        or spec.recipe.method is not Method.SFT
+        or known.iterations >= services.settings.training.max_iterations
+    ):
+        return None, ()
+    wanted = InspectSpec(
+        training=spec,
+        adapter_dir=str(services.job_folder(known.training.id) / trained.adapter_dir),
+        adapter_sha256=trained.adapter_sha256,
+        budget_s=INSPECT_S,
+    )
+    try:
+        job = await work.finished(
+            services, known.run, JobKind.INSPECT, wanted, expected_s=INSPECT_S
         )
-        for c in changes
+    except work.JobFailed as failed:
+        return None, (f"I could not look at the rows one by one. {work.explain(failed)}",)
+    return InspectResult.model_validate(work.payload(job)), ()
+
+
+def _wishes(changes: list[RecipeChange], words: str) -> list[Finding]:
+    said = f"You said: “{words[:300]}”"
+    return [Finding("asked", said, f"set {c.field} to {c.value}, as you asked", c) for c in changes]
+
+
+def _asked_rows(change: RowsChange, words: str) -> Finding:
+    what = f"change {len(change.rows):,} training rows" if change else "use all training rows"
+    return Finding("asked", f"You said: “{words[:300]}”", f"{what}, as you asked", change)
+
+
+def _together(
+    wishes: list[Finding], said: tuple[Finding, ...], others: list[Finding]
+) -> list[Finding]:
+    """Put what a person asked for first, then what they complained of, and that before what the numbers say alone.
+
+    A complaint that the measurements do not bear out comes last. A field is changed once, as the person said.
+    """
+    fields = {f.change.field for f in wishes if isinstance(f.change, RecipeChange)}
+    rest = [
+        replace(f, change=None)
+        if isinstance(f.change, RecipeChange) and f.change.field in fields
+        else f
+        for f in listening.weighed(said, others)
     ]
-    fields = {c.field for c in changes}
-    rest = [f for f in findings if f.change is None or f.change.field not in fields]
-    return wishes + rest
+    certain = [f for f in said if listening.is_certain(f)]
+    return [*wishes, *certain, *rest, *(f for f in said if not listening.is_certain(f))]
+
+
+def _taken(findings: list[Finding]) -> list[bool]:
+    """Tell which changes the next plan has: all that a person asked for, else one, so that its effect can be told."""
+    asked = [f.rule == ASKED and f.change is not None for f in findings]
+    if any(asked):
+        return asked
+    first = next((place for place, f in enumerate(findings) if f.change is not None), None)
+    return [place == first for place in range(len(findings))]
+
+
+def _told(findings: list[Finding]) -> list[Finding]:
+    """Return what is worth a person's time: what they said themselves, and the most telling findings."""
+    theirs = [f for f in findings if f.rule == ASKED or f.said]
+    ahead = [f for f in findings if f.rule == row_forecast.RULE]
+    return theirs + [f for f in findings if f not in theirs and f not in ahead][:MOST_TOLD] + ahead
 
 
 def _save(
@@ -107,23 +298,28 @@ def _save(
     notes: tuple[str, ...],
 ) -> None:
     run, now = known.run, services.clock.now()
-    for position, finding in enumerate(findings):
-        session.add(_row(run, known.iterations, position, finding, services))
+    rows = []
+    for position, (finding, taken) in enumerate(zip(findings, _taken(findings), strict=True)):
+        row = _row(run, known.iterations, position, finding, services)
+        row.taken = taken
+        rows.append(row)
+    datasets.suggest(session, work.number(run), known.iterations, rows)
     changes = [f for f in findings if f.change is not None]
-    budget = known.iterations < services.settings.training.max_iterations
-    go_on = bool(changes) and budget
+    standing = stopping.Standing(run, known.plan, known.best, known.iterations, known.in_words)
+    stopped = stopping.reason(session, services, standing)
+    go_on = bool(changes) and stopped is None
     shown = {
         "iteration": run.iteration,
-        "findings": [{"rule": f.rule, "finding": f.finding, "advice": f.advice} for f in findings],
+        "findings": [_shown(f) for f in _told(findings)],
         "notes": list(notes),
         "next": known.iterations + 1 if go_on else None,
-        "out_of_iterations": bool(changes) and not budget,
+        "stopped": stopped if changes else None,
     }
     events.say(session, work.number(run), "debug", f"v{run.version}:debug", shown, now)
     if go_on:
         runs.move(session, run, Phase.PLANNING, iteration=known.iterations + 1)
     elif known.best is not None and known.best.iteration is not None:
-        _back_to_best(session, services, known, known.best)
+        _back_to_best(session, services, known, known.best, stopped if changes else None)
     else:
         work.fail(
             session,
@@ -133,9 +329,23 @@ def _save(
         )
 
 
+def _shown(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "finding": finding.finding,
+        "advice": finding.advice,
+        "examples": list(finding.examples),
+    }
+
+
 def _back_to_best(
-    session: Session, services: Services, known: _Known, best: EvaluationReport
+    session: Session,
+    services: Services,
+    known: _Known,
+    best: EvaluationReport,
+    stopped: str | None,
 ) -> None:
+    """Offer the best try once more; where that was refused before, the run ends with the reason."""
     run = known.run
     last = approvals.latest(session, work.number(run), GateKind.REPORT, best.iteration)
     if last is not None and last.revision > 0:
@@ -143,8 +353,7 @@ def _back_to_best(
             session,
             services,
             run,
-            "There is nothing left that I could change on my own. More rows would help most; "
-            "`resume` shows the best result again.",
+            (stopped or NOTHING_LEFT) + " `resume` shows the best result again.",
         )
         return
     runs.move(session, run, Phase.REVIEWING, iteration=best.iteration)
@@ -160,8 +369,9 @@ def _row(
         iteration=iteration,
         position=position,
         rule=finding.rule,
-        change=change.model_dump(mode="json") if change else None,
+        change=None if change is None else change.model_dump(mode="json"),
         finding=finding.finding,
         advice=finding.advice,
+        evidence=finding.said,
         created_at=services.clock.now(),
     )

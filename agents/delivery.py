@@ -58,16 +58,21 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
     recipe = Recipe.model_validate(plan_row.recipe)
     source = services.model_ref(recipe.model).source
     uploads = datasets.uploads(session, run_id)
-    found = [datasets.find(session, run_id, role) for role in ("train", "dev", "test")]
-    sets = [*uploads, *(dataset for dataset in found if dataset is not None)]
+    found = {
+        "train": datasets.train_of(session, run_id, run.iteration),
+        "dev": datasets.find(session, run_id, "dev"),
+        "test": datasets.find(session, run_id, "test"),
+    }
+    sets = {upload.role: upload for upload in uploads}
+    sets |= {role: dataset for role, dataset in found.items() if dataset is not None}
     return Parcel(
         run=run,
         recipe=recipe,
         trained=trained,
         evaluated=EvaluateResult.model_validate(report.payload),
         adapter_job_id=job.id,
-        data_sha256={dataset.role: dataset.sha256 for dataset in sets},
-        rows={dataset.role: dataset.rows for dataset in sets if dataset.rows},
+        data_sha256={role: dataset.sha256 for role, dataset in sets.items()},
+        rows={role: dataset.rows for role, dataset in sets.items() if dataset.rows},
         dequantised=source.startswith("package:"),
         facts=registry.facts_of(recipe.model, source),
         parent=continuing.parent_of(run),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agents import (
     backends,
@@ -13,19 +13,39 @@ from agents import (
     full_tuning,
     hyperparameters,
     methods,
+    metric_plugins,
+    offers,
     planning,
+    row_changes,
     weights,
 )
 from agents.continuing import Parent
-from agents.jobs import IntakeResult, MeasureResult
+from agents.jobs import Doubt, IntakeResult, MeasureResult
+from agents.offers import Taking
 from agents.recipe import CHANGES, Method, Recipe, RecipeChange, TargetModules, Tuning
+from agents.row_changes import PlannedRows, RowsChange, Wish
 from agents.services import Services, UserError
 from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
 ASKED = "as you asked"
 SUGGESTED = "suggested by the debugger"
-LENGTH = "max_length_tokens"
+AS_IN = "as in try "
 ORIGINS = TypeAdapter(list[tuple[str, str, str]])
+
+
+class Revert(BaseModel):
+    """A person's wish that the next plan starts from the plan of an earlier try."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    iteration: int
+    by: str
+    """Name of the person."""
+
+    @property
+    def reason(self) -> str:
+        """Return where the values of that plan come from, for people."""
+        return f"{AS_IN}{self.iteration}, reverted by {self.by}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,68 @@ class Known:
     answer: Approval | None
     """The reply that asked for this revision."""
     suggestions: list[Suggestion]
+    """What the debugger has said after the try before, for the first version of this one's plan and all later ones."""
+    tried: Plan | None = None
+    """The plan of the try before."""
+    revert: Revert | None = None
+    earlier: Plan | None = None
+    """The plan of the try to go back to."""
+    carried: RowsChange = field(default_factory=RowsChange)
+    """What the try before this one has changed in the rows to learn from."""
+    doubts: tuple[Doubt, ...] = ()
+    """Rows that the last inspection found doubtful."""
+
+    @property
+    def planned_rows(self) -> RowsChange:
+        """What the plan that this one changes does to the rows."""
+        return row_changes.change_of(None if self.before is None else self.before.rows)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first version of a try's plan."""
+        return self.before is None or self.before.iteration < self.run.iteration
+
+    @property
+    def taking(self) -> Taking | None:
+        """What the reply says about which of the debugger's changes the plan has."""
+        words = self.answer.comment if self.answer is not None else None
+        return offers.wished(words, self.suggestions) if words and not self.is_first else None
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """Numbers of the debugger's changes that the plan is to have."""
+        return self.taking.numbers if self.taking else offers.taken(self.suggestions)
+
+    @property
+    def words(self) -> str:
+        """The reply, without what it says about the debugger's changes."""
+        if self.taking is not None:
+            return self.taking.rest
+        return (self.answer.comment or "") if self.answer is not None else ""
+
+    @property
+    def about_rows(self) -> Wish | None:
+        """What the reply says about rows."""
+        if not self.words:
+            return None
+        return row_changes.wished(self.words, self.doubts, self.carried, self._rows_taken)
+
+    @property
+    def rows(self) -> RowsChange:
+        """What is to be changed in the rows to learn from, by the debugger's suggestions or the reply."""
+        wish = self.about_rows
+        return self._rows_taken if wish is None else wish.change
+
+    @property
+    def _rows_taken(self) -> RowsChange:
+        if not self.is_first:
+            return offers.rows(self.suggestions, self.taken, self.planned_rows, self.carried)
+        suggested = [
+            RowsChange.model_validate(s.change)
+            for s in self.suggestions
+            if s.taken and row_changes.is_of_rows(s.change)
+        ]
+        return suggested[0] if suggested else self.planned_rows
 
 
 @dataclass(frozen=True)
@@ -55,6 +137,8 @@ class Draft:
     asked: str | None = None
     found: dict[str, Any] = field(default_factory=dict)
     """What was tried beforehand: the base without training, and models against each other."""
+    rows: PlannedRows | None = None
+    """What is changed in the rows to learn from."""
 
 
 def start(known: Known, model: str) -> Recipe:
@@ -63,21 +147,30 @@ def start(known: Known, model: str) -> Recipe:
     return methods.first(known.data, model, known.run.method, wishes)
 
 
+def asked(plan: Plan) -> frozenset[str]:
+    """Return the fields of a plan's recipe that a person has set, there or in the try that it takes up again."""
+    why_of = ORIGINS.validate_python(plan.why)
+    return frozenset(name for name, _, why in why_of if why == ASKED or why.startswith(AS_IN))
+
+
 def to_measure(start: Recipe, known: Known, replied: Mapping[str, Any]) -> Recipe:
     """Return a recipe with the limit of a row's tokens that a person has set, in the last reply (`replied`) or before.
 
     One that cannot be is left out: it is told when the draft is made.
     """
-    asked: Mapping[str, Any] = {}
-    if known.before is not None:
-        names = {name for name, _, why in ORIGINS.validate_python(known.before.why) if why == ASKED}
-        asked = {name: known.before.recipe[name] for name in names & {LENGTH}}
+    values: Mapping[str, Any]
+    if known.earlier is not None:
+        values = {methods.LENGTH: known.earlier.recipe[methods.LENGTH]}
+    elif known.before is not None:
+        fields = asked(known.before) & {methods.LENGTH}
+        values = {field: known.before.recipe[field] for field in fields}
     else:
-        asked = {wish.field: wish.value for wish in CHANGES.validate_python(known.run.wishes)}
-    asked = {**asked, **replied}
+        values = {wish.field: wish.value for wish in CHANGES.validate_python(known.run.wishes)}
+    values = {**values, **replied}
     try:
         return Recipe.model_validate(
-            start.model_dump() | {LENGTH: asked.get(LENGTH, start.max_length_tokens)}
+            start.model_dump()
+            | {methods.LENGTH: values.get(methods.LENGTH, start.max_length_tokens)}
         )
     except ValidationError:
         return start
@@ -91,22 +184,28 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     if known.before is None:
         return _first(services, known, model, measured)
     before = Recipe.model_validate(known.before.recipe)
+    if known.revert is not None and known.earlier is not None:
+        return _back_to(known.revert, known.earlier, before, measured)
     parent = continuing.parent_of(known.run)
-    changes: list[RecipeChange] = []
-    notes: list[str] = []
-    asked_words, reason = None, SUGGESTED
+    changes, reasons, notes = _offered(known, before)
+    asked_words = None
     if known.answer is not None and known.answer.comment:
-        changes, notes = await _understood(services, known, before, known.answer.comment)
-        asked_words, reason = known.answer.comment, ASKED
-    elif known.suggestions:
-        changes = CHANGES.validate_python([s.change for s in known.suggestions if s.change])
+        asked_words = known.answer.comment
+        if known.words:
+            wished, more = await _understood(services, known, before, known.words)
+            fields = {change.field for change in wished}
+            changes = [*(c for c in changes if c.field not in fields), *wished]
+            reasons |= dict.fromkeys(fields, ASKED)
+            notes += more
     changes, stays = continuing.possible(parent, changes)
     begun = before
     refused: list[str] = []
     if parent is None:
         begun, changes, refused = full_tuning.possible(before, changes, measured)
+    fields = {change.field for change in changes}
     kept_shape = _shape(parent)
-    new = [(c.field, str(c.value), reason) for c in changes] + kept_shape
+    usual = SUGGESTED if asked_words is None else ASKED
+    new = [(c.field, str(c.value), reasons.get(c.field, usual)) for c in changes] + kept_shape
     named = {entry[0] for entry in new} | set(continuing.SHAPE if parent else ())
     named |= {"tuning"} if refused else set()
     earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
@@ -114,9 +213,9 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
         after = _shaped(methods.wished(begun, changes), parent)
         after, origins = _rate_follows(before, after, new + earlier)
         shown = planning.difference(before, after)
-        said = [*notes, *stays, *refused, *full_tuning.differences(after, measured)]
+        said = [*notes, *stays, *refused, *full_tuning.differences(after, measured, fields)]
         return Draft(after, origins, shown, said, asked_words)
-    decided = [o for o in earlier if o[2] in {ASKED, SUGGESTED}]
+    decided = [o for o in earlier if _is_decided(o[2])]
     # what came from a rule is derived anew, because it may rest on what has changed: the number of rows, say
     held: dict[str, Any] = {name: getattr(begun, name) for name, _value, _reason in decided}
     held = {"backend": before.backend} | held
@@ -125,8 +224,47 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
         model, known.data, measured, before.checkpoint_mode, held
     )
     shown = planning.difference(before, after)
-    said = [*notes, *stays, *refused, *full_tuning.differences(after, measured)]
+    said = [*notes, *stays, *refused, *full_tuning.differences(after, measured, fields)]
     return Draft(after, new + decided + origins, shown, said, asked_words)
+
+
+def _offered(known: Known, before: Recipe) -> tuple[list[RecipeChange], dict[str, str], list[str]]:
+    """Return what the debugger's changes come to in this version of the plan: changes, where they come from, and notes."""
+    taking = known.taking
+    if taking is None and not known.is_first:
+        return [], {}, []
+    if taking is None or known.tried is None:
+        new = [
+            change
+            for s in known.suggestions
+            if s.taken and (change := offers.of_recipe(s)) is not None
+        ]
+        return new, {str(change.field): SUGGESTED for change in new}, []
+    tried = Recipe.model_validate(known.tried.recipe)
+    new, back, notes = offers.recipe_changes(known.suggestions, taking.numbers, before, tried)
+    reasons = {str(change.field): SUGGESTED for change in new}
+    reasons |= {str(change.field): f"{AS_IN}{known.tried.iteration}" for change in back}
+    return [*new, *back], reasons, [*taking.notes, *notes]
+
+
+def _back_to(revert: Revert, earlier: Plan, before: Recipe, measured: MeasureResult) -> Draft:
+    """Return the plan of an earlier try once more, with what is different against the last one."""
+    after = Recipe.model_validate(earlier.recipe)
+    shown = planning.difference(before, after)
+    changed = {name for name, _before, _after in shown}
+    kept = [o for o in ORIGINS.validate_python(earlier.why) if o[0] not in changed]
+    new = [(name, value, revert.reason) for name, _before, value in shown]
+    notes = [
+        f"This is the plan of try {revert.iteration} again: reverted by {revert.by}. Trained as it stands it gives the same "
+        "adapter; reply with what should be different.",
+        *full_tuning.differences(after, measured),
+    ]
+    return Draft(after, [*new, *kept], shown, notes)
+
+
+def _is_decided(why: str) -> bool:
+    """Tell whether a value was chosen, by a person or the debugger, and does not follow from a rule."""
+    return why in {ASKED, SUGGESTED} or why.startswith(AS_IN)
 
 
 def _first(services: Services, known: Known, model: str, measured: MeasureResult) -> Draft:
@@ -148,7 +286,7 @@ def _first(services: Services, known: Known, model: str, measured: MeasureResult
     said = {field for field, _value, _why in asked}
     recipe = methods.wished(recipe, wishes)
     full_tuning.check(recipe, measured)
-    notes = full_tuning.differences(recipe, measured)
+    notes = full_tuning.differences(recipe, measured, {wish.field for wish in wishes})
     return Draft(recipe, asked + [o for o in origins if o[0] not in said], notes=notes)
 
 
@@ -156,7 +294,9 @@ async def _understood(
     services: Services, known: Known, before: Recipe, comment: str
 ) -> tuple[list[RecipeChange], list[str]]:
     """Return what a reply asks for, and notes about what it does not."""
-    words = continuing.without_name(comment)
+    wish = known.about_rows
+    words = continuing.without_name(comment if wish is None else wish.rest)
+    about_rows = [] if wish is None else list(wish.notes)
     about_weights: list[str] = []
     if len(known.uploads) > 1 and weights.named(words):
         about_weights = _about_weights(known, words)
@@ -164,11 +304,14 @@ async def _understood(
     if (
         not words
     ):  # all that it says has been done: files are weighed, or the run goes on from another one
-        return [], about_weights
+        return [], [*about_rows, *about_weights]
     models = sorted(services.settings.models.catalogue)
     understood = await feedback.understand(words, before, models, services.llm)
-    changes, notes = backends.possible(understood.changes, services.settings.training)
-    said = [*notes, *understood.notes, *about_weights, *_about_repairs(known, words)]
+    settings = services.settings
+    changes, notes = backends.possible(understood.changes, settings.training)
+    changes, refused = metric_plugins.possible(changes, settings.evaluation)
+    said = [*about_rows, *notes, *refused, *understood.notes, *about_weights]
+    said += _about_repairs(known, words)
     return changes, said
 
 
@@ -178,7 +321,7 @@ def _rate_follows(
     """Let a method's own learning rate follow from LoRA to all layers or back, unless somebody has set it."""
     change = full_tuning.rate_follows(before, after)
     if change is None or ("learning_rate", True) in {
-        (field, why in {ASKED, SUGGESTED}) for field, _value, why in origins
+        (field, _is_decided(why)) for field, _value, why in origins
     }:
         return after, origins
     why = (

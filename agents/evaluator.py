@@ -1,19 +1,32 @@
 """Measure base against tuned on the sealed rows, say what the evidence allows, ask whether it is good enough."""
 
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import continuing, gates, judging, planning, work
-from agents.jobs import EvaluateResult, EvaluateSpec, JobKind, JobOutcome, TrainResult
-from agents.recipe import Recipe
+from agents.jobs import (
+    EvaluateResult,
+    EvaluateSpec,
+    IntakeResult,
+    JobKind,
+    JobOutcome,
+    Rival,
+    TrainResult,
+)
+from agents.recipe import Method, Metric, Recipe
 from agents.services import Services, UserError
 from agents.state import RunState
 from agents.waiting import wait_for
-from configs.schema import GateKind
+from configs.schema import EvaluationSettings, GateKind
 from storage import approvals, datasets, jobs, runs
+from storage.files import StoredFile
 from storage.models import Approval, Dataset, Decision, EvaluationReport, Job, Phase, Plan, Run
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,9 +34,21 @@ class _Known:
     run: Run
     plan: Plan
     test: Dataset
+    train: Dataset | None
+    labels: tuple[str, ...]
+    """The answers there are, where they are few."""
+    learnt: list[Dataset]
+    """Rows that this try has learnt from, and those that chose."""
     training: Job
     earlier: list[EvaluationReport]
-    reward_dir: str | None
+    """Of this test set, by whichever run."""
+    reward_model: dict[str, Any]
+    answers: Dataset | None
+    """What base and earlier adapter said to these test rows, where they were asked before."""
+    best: EvaluationReport | None
+    """Of the best try before this one."""
+    best_answers: Dataset | None
+    """What that one has answered."""
     best_dev_loss: float | None
     """Of the best iteration so far, for choosing what is kept: dev decides, never the test set."""
 
@@ -45,7 +70,8 @@ async def evaluate(state: RunState, runtime: Runtime[Services]) -> RunState:
         _spec(services, known, trained),
         expected_s=expected_s,
     )
-    await services.db.write(_save, services, known, trained, job)
+    answers = await _kept_answers(services, job)
+    await services.db.write(_save, services, known, trained, job, answers)
     return state
 
 
@@ -71,40 +97,126 @@ def _known(session: Session, services: Services, run_id: int) -> _Known:
     best = None
     if run.best_iteration is not None:
         best = jobs.latest(session, run_id, JobKind.TRAIN, run.best_iteration)
+    before = run.best_iteration if run.best_iteration != run.iteration else None
     return _Known(
         run=run,
         plan=plan,
         test=test,
+        train=datasets.find(session, run_id, "train"),
+        labels=_labels(jobs.latest(session, run_id, JobKind.INTAKE)),
+        learnt=[
+            rows
+            for rows in (
+                datasets.train_of(session, run_id, run.iteration),
+                datasets.find(session, run_id, "dev"),
+            )
+            if rows is not None
+        ],
         training=training,
-        reward_dir=work.reward_dir(session, services, run, run.iteration),
-        earlier=[r for r in datasets.reports(session, run_id) if r.iteration != run.iteration],
-        best_dev_loss=_dev_loss(TrainResult.model_validate(work.payload(best))) if best else None,
+        reward_model=work.reward_model(session, services, run, run.iteration),
+        answers=datasets.known_answers(session, test),
+        earlier=[
+            report
+            for report in datasets.openings(session, run_id)
+            if (report.run_id, report.iteration) != (run_id, run.iteration)
+        ],
+        best=None if before is None else datasets.report_of(session, run_id, before),
+        best_answers=None
+        if before is None
+        else datasets.find(session, run_id, datasets.role_of_try(datasets.ANSWERS, before)),
+        best_dev_loss=TrainResult.model_validate(work.payload(best)).best_dev_loss
+        if best
+        else None,
     )
 
 
 def _spec(services: Services, known: _Known, trained: TrainResult) -> EvaluateSpec:
     recipe = Recipe.model_validate(known.plan.recipe)
+    earlier = [EvaluateResult.model_validate(report.payload) for report in known.earlier]
     return EvaluateSpec(
         model=services.model_ref(recipe.model),
         adapter_dir=str(services.job_folder(known.training.id) / (trained.adapter_dir or "")),
         adapter_sha256=trained.adapter_sha256,
         test=work.file_ref(services, known.test),
         recipe=recipe,
-        reward_dir=known.reward_dir,
         earlier_p_values=tuple(report.p_value for report in known.earlier),
         parent=continuing.adapter_of(services, known.run),
         earlier_parent_p_values=tuple(
-            found.against_parent.p_value
-            for report in known.earlier
-            if (found := EvaluateResult.model_validate(report.payload)).against_parent
+            found.against_parent.p_value for found in earlier if found.against_parent
         ),
+        rival=_rival(services, known),
+        earlier_rival_p_values=tuple(
+            found.against_try.p_value for found in earlier if found.against_try
+        ),
+        train=None if known.train is None else work.file_ref(services, known.train),
+        metric_plugins=services.settings.evaluation.metric_plugins,
+        known_answers=work.file_ref(services, known.answers) if known.answers else None,
+        task=known.run.goal,
+        learnt=tuple(
+            continuing.learnt_rows(services, _learnt(rows, known.run)) for rows in known.learnt
+        ),
+        learnt_before=continuing.rows(services, continuing.parent_of(known.run)),
+        prompted=services.settings.evaluation.prompted_base and recipe.method is Method.SFT,
+        labels=known.labels,
+        general_margin_points=_margin(services.settings.evaluation, recipe),
         threads=services.settings.launcher.threads,
+        **known.reward_model,
         **judging.fields(services, known.plan, JobKind.EVALUATE),
     )
 
 
+def _rival(services: Services, known: _Known) -> Rival | None:
+    if known.best_answers is None or known.best is None:
+        return None
+    return Rival(
+        iteration=known.best.iteration,
+        metric=Metric(known.best.primary_metric),
+        answers=work.file_ref(services, known.best_answers),
+    )
+
+
+def _labels(intake: Job | None) -> tuple[str, ...]:
+    return IntakeResult.model_validate(work.payload(intake)).labels if intake else ()
+
+
+def _learnt(rows: Dataset, run: Run) -> continuing.Learnt:
+    return continuing.Learnt(
+        role=rows.role, sha256=rows.sha256, size_bytes=rows.size_bytes, task=run.goal
+    )
+
+
+def _margin(settings: EvaluationSettings, recipe: Recipe) -> float | None:
+    asked = settings.general_suite and recipe.method is not Method.REWARD
+    return settings.general_margin_points if asked else None
+
+
+async def _kept_answers(services: Services, job: Job) -> dict[str, StoredFile]:
+    """Keep what models answered, by the role it plays.
+
+    A later evaluation need not ask for it again, and a person's words are counted in it; without it nothing else is lost.
+    """
+    result = EvaluateResult.model_validate(work.payload(job))
+    written = {
+        datasets.KNOWN_ANSWERS: result.known_answers,
+        datasets.role_of_try(datasets.ANSWERS, job.iteration): result.answers,
+    }
+    kept = {}
+    for role, file in written.items():
+        try:
+            if file is not None:
+                kept[role] = await work.keep(services, job, file)
+        except (OSError, ValueError) as error:
+            log.warning("the %s of job %s are not kept: %s", role, job.id, error)
+    return kept
+
+
 def _save(
-    session: Session, services: Services, known: _Known, trained: TrainResult, job: Job
+    session: Session,
+    services: Services,
+    known: _Known,
+    trained: TrainResult,
+    job: Job,
+    answers: dict[str, StoredFile],
 ) -> None:
     run = known.run
     result = EvaluateResult.model_validate(work.payload(job))
@@ -123,7 +235,19 @@ def _save(
     )
     session.add(report)
     session.flush()
-    loss = _dev_loss(trained)
+    for role, file in answers.items():
+        datasets.replace(
+            session,
+            Dataset(
+                run_id=work.number(run),
+                role=role,
+                name=f"{role}.jsonl",
+                sha256=file.sha256,
+                size_bytes=file.size_bytes,
+                created_at=services.clock.now(),
+            ),
+        )
+    loss = trained.best_dev_loss
     better = known.best_dev_loss is None or (loss is not None and loss < known.best_dev_loss)
     gates.ask_about_report(session, services, run, report, revision=0)
     best = run.iteration if better else run.best_iteration
@@ -144,8 +268,3 @@ def _go_on(session: Session, services: Services, run: Run, asked: Approval) -> N
         )
     else:
         runs.move(session, run, Phase.DEBUGGING)
-
-
-def _dev_loss(trained: TrainResult) -> float | None:
-    at_best = [loss for step, loss in trained.dev_losses if step == trained.best_step]
-    return at_best[-1] if at_best else None

@@ -63,6 +63,11 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("max_length_tokens", rf"\b(?:max[ _-]?length|context){_IS}{_NUMBER}"),
     ("max_new_tokens", rf"\banswers?\s+of\s+(?:up\s+to\s+)?{_NUMBER}\s+tokens"),
     ("seed", rf"\bseed{_IS}{_NUMBER}"),
+    (
+        "target_gain_points",
+        rf"\b(?:gain|improvement){_IS}(?:at\s+least\s+)?{_NUMBER}\s+(?:percentage\s+)?points?\b",
+    ),
+    ("target_gain_points", rf"\bat\s+least\s+{_NUMBER}\s+(?:percentage\s+)?points?\b"),
 )
 _FULL = r"full(?:y|[- ]weights?)?\W+(?:fine\W*)?tun"
 _ONLY = (
@@ -85,6 +90,8 @@ _OPTIONS: tuple[tuple[str, str, str | bool], ...] = (
 _METRICS = {
     "exact match": Metric.EXACT_MATCH,
     "accuracy": Metric.EXACT_MATCH,
+    "field(?:s| f1)": Metric.FIELD_F1,
+    "macro[ -]f1": Metric.MACRO_F1,
     "token f1": Metric.TOKEN_F1,
     "chrf": Metric.CHRF,
     "rouge": Metric.ROUGE_L,
@@ -240,7 +247,9 @@ def from_pair(pair: str) -> RecipeChange:
         raise UserError(f"There is no setting “{key}” in a recipe.{hint}")
     try:
         value = TypeAdapter[float | int | str](int | float | str).validate_strings(text.strip())
-        if key in {"epochs", "learning_rate", "lora_dropout"} and isinstance(value, int):
+        if key in {"epochs", "learning_rate", "lora_dropout", "target_gain_points"} and isinstance(
+            value, int
+        ):
             value = float(value)
         return _change(key, value)
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """When all layers of a model may be trained instead of a LoRA adapter, and what a person should know who does that."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agents import memory
 from agents.hyperparameters import FULL_RATE_FACTOR, gigabytes
@@ -16,6 +16,7 @@ BYTES_PER_WEIGHT = 4
 CHECKPOINT_BYTES_PER_WEIGHT = 12
 """The weight and Adam's two moments."""
 MOST_CHECKPOINTS = 3
+OF_LORA = ("lora_r", "lora_alpha")
 INSTEAD = "Use LoRA (tuning=lora), which comes within about 0.4 % of it, or a smaller model."
 
 
@@ -65,8 +66,11 @@ def rate_follows(before: Recipe, after: Recipe) -> RecipeChange | None:
     return scaled(before, "learning_rate", factor)
 
 
-def differences(recipe: Recipe, measured: MeasureResult) -> list[str]:
-    """Say what a person who approves a plan should know of a training of all layers; nothing where it is LoRA."""
+def differences(recipe: Recipe, measured: MeasureResult, asked: Collection[str] = ()) -> list[str]:
+    """Say what a person who approves a plan should know of a training of all layers; nothing where it is LoRA.
+
+    `asked` are the fields that somebody has just set.
+    """
     if recipe.tuning is not Tuning.FULL:
         return []
     weights = measured.parameters
@@ -80,6 +84,11 @@ def differences(recipe: Recipe, measured: MeasureResult) -> list[str]:
         f"Full fine-tuning: all layers are trained, except the tables of the vocabulary. The file you get has about "
         f"{gigabytes(size)}; checkpoints take up to {gigabytes(saved)} of disk on the way.",
         "The time was measured with LoRA and is reckoned up; memory is by formula only.",
+    ]
+    said += [
+        f"{name} is without effect: there are no low-rank weights."
+        for name in OF_LORA
+        if name in asked
     ]
     if recipe.method is Method.RLOO and any(reward.kind == "learned" for reward in recipe.rewards):
         said.append("The reward model before it is trained with LoRA.")

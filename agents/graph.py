@@ -6,6 +6,8 @@
                    └────────────────── DEBUGGING ←────────────────┘
                                                           DELIVERED ⇄ EXPORTING
                                                           DELIVERED ⇄ PUBLISHING
+    A person goes back to the plan of an earlier try: REVIEWING, DELIVERED or FAILED → PLANNING
+    A person takes a try that was measured: PLANNING … REVIEWING, DELIVERED or FAILED → DELIVERING
 
 `START` and every node leave through one router that reads `Run.phase`, so that driving a run is start, resume, crash
 recovery and scheduler tick in one. Checkpoints are disposable: rows are the truth.

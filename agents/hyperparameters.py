@@ -11,7 +11,7 @@ from typing import Any
 
 from agents import memory
 from agents.jobs import IntakeResult, MeasureResult
-from agents.recipe import Quantisation, Recipe, TargetModules, Tuning, usual_rows_at_once
+from agents.recipe import Metric, Quantisation, Recipe, TargetModules, Tuning, usual_rows_at_once
 from configs.schema import Backend, CheckpointMode
 
 SMALL_MODEL_PARAMETERS = 500_000_000
@@ -206,11 +206,17 @@ def _max_length_tokens(facts: Facts) -> tuple[int, str]:
 
 def _max_new_tokens(facts: Facts) -> tuple[int, str]:
     longest = facts.measured.completion_tokens_max
-    length = min(_round_up(int(longest * 1.25) + 4, 8), LONGEST_ANSWER_TOKENS)
-    return length, f"the longest answer has {longest:,} tokens"
+    return room_for_answers(longest), f"the longest answer has {longest:,} tokens"
+
+
+def room_for_answers(longest_tokens: int) -> int:
+    """Return how many tokens an answer may have where the longest one that is known has so many."""
+    return min(_round_up(int(longest_tokens * 1.25) + 4, 8), LONGEST_ANSWER_TOKENS)
 
 
 def _primary_metric(facts: Facts) -> tuple[str, str]:
+    if facts.settled.get("metric"):
+        return Metric.OWN.value, "you said how answers are scored"
     return facts.data.suggested_metric.value, facts.data.metric_reason
 
 

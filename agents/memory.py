@@ -39,6 +39,7 @@ LEAN_LOGITS = 2, 512
 """The same in lean steps, of two parts together: the gradient takes the place of the softmax."""
 DROPPED = 1.25
 """Dropout keeps for each input what is left of it, and in a byte whether it is."""
+CGROUP = Path("/sys/fs/cgroup")
 ROOM = 0.9
 """Share of the memory that a training may count on."""
 
@@ -47,10 +48,39 @@ def machine_memory_bytes() -> int:
     """Return the memory of this machine or, if less, of the control group that we run in."""
     total = int(psutil.virtual_memory().total)
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        limit = CGROUP.joinpath("memory.max").read_text().strip()
     except OSError:
         return total
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def free_machine_bytes() -> int:
+    """Return the memory that this machine or, if less, the control group that we run in still has room for."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = CGROUP.joinpath("memory.max").read_text().strip()
+        used = int(CGROUP.joinpath("memory.current").read_text())
+        lines = CGROUP.joinpath("memory.stat").read_text().splitlines()
+    except OSError:
+        return free
+    files = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    # files that were read are forgotten as soon as the room is needed
+    return min(free, max(0, int(limit) - used + files)) if limit.isdigit() else free
+
+
+def answer_bytes(widths: Architecture, tokens: int, value_bytes: int) -> int:
+    """Return what a row of so many tokens, its answer included, holds while it is answered.
+
+    Keys and values of each layer, and twice the scores of a token, once of them in fp32.
+    """
+    held = 2 * widths.layers * widths.key_value_width * tokens
+    return held * value_bytes + (4 + value_bytes) * widths.vocabulary
+
+
+def reading_bytes(widths: Architecture, tokens: int, value_bytes: int) -> int:
+    """Return what it takes to read so many tokens of prompts: what one layer has in hand, attention by row included."""
+    attention = 4 * widths.query_width + 6 * widths.key_value_width
+    return tokens * value_bytes * (6 * widths.hidden + attention + 3 * widths.mlp_width)
 
 
 @dataclass(frozen=True)

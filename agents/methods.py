@@ -4,6 +4,7 @@ Learning rates are for LoRA: ten times the one for full fine-tuning where a sour
 Full fine-tuning takes a tenth of them.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -36,8 +37,9 @@ AUTO = "auto"
 """What a person says who leaves the choice to the data."""
 RLHF = "rlhf"
 """A reward model from the person's own pairs, then RLOO on it."""
+LENGTH = "max_length_tokens"
 OWN_FIELDS = frozenset(
-    {"primary_metric", "beta", "rewards", "num_generations", "temperature", "backend"}
+    {"primary_metric", "metric", "beta", "rewards", "num_generations", "temperature", "backend"}
 )
 """What supervised fine-tuning knows nothing of, or otherwise."""
 NAMES = (AUTO, *(method.value for method in Method), RLHF)
@@ -144,8 +146,14 @@ def needs_reward_model(recipe: Recipe) -> bool:
     return any(isinstance(reward, Learned) for reward in recipe.rewards)
 
 
-def reward_model_recipe(recipe: Recipe) -> Recipe:
-    """Return the recipe of the reward model that another recipe asks."""
+def reward_model_recipe(recipe: Recipe, asked: Collection[str] = ()) -> Recipe:
+    """Return the recipe of the reward model that another recipe asks; `asked` are the fields a person has set there.
+
+    `max_length_tokens` of the other has room for a prompt and an answer of `max_new_tokens`. The answers of the pairs may be
+    longer, and a model that sees only the longer one of each pair without its end learns to look for an end. So that limit
+    holds here only if it was asked for; pairs that are longer than the limit are left out (`train_reward`).
+    """
+    limit = {LENGTH: recipe.max_length_tokens} if LENGTH in asked else {}
     return Recipe(
         model=recipe.model,
         method=Method.REWARD,
@@ -153,10 +161,10 @@ def reward_model_recipe(recipe: Recipe) -> Recipe:
         epochs=2.0,
         patience=recipe.patience,
         learning_rate=STARTS[Method.REWARD].learning_rate,
-        max_length_tokens=recipe.max_length_tokens,
         max_train_rows=recipe.max_train_rows,
         checkpoint_mode=recipe.checkpoint_mode,
         seed=recipe.seed,
+        **limit,
     )
 
 
@@ -186,6 +194,7 @@ def adapted(
     values = usual.model_dump() | {
         "method": start.method,
         "primary_metric": start.primary_metric,
+        "metric": (),
         "learning_rate": rate,
         "epochs": epochs,
         "beta": begin.beta,
@@ -250,7 +259,7 @@ def _rewards(data: IntakeResult, name: str, wishes: list[RecipeChange]) -> tuple
         )
     if data.labels and all(_is_number(label) for label in data.labels):
         return (RightNumber(relative=0.001),)
-    if data.suggested_metric is Metric.EXACT_MATCH:
+    if data.suggested_metric in {Metric.EXACT_MATCH, Metric.FIELD_F1}:
         return (ExactMatch(), Overlap())
     return (Overlap(),)
 

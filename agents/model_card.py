@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.continuing import Parent
-from agents.jobs import EvaluateResult, ExportFormat, TrainResult, Verdict
+from agents.jobs import EvaluateResult, ExportFormat, Kept, TrainResult, Verdict
 from agents.recipe import Method, Recipe, TargetModules, Tuning
 from configs.registry import ModelFacts
 from configs.schema import Backend
@@ -24,10 +24,12 @@ DEQUANTISED = (
 PROGRAMS = {Backend.TRL: "TRL", Backend.AUTOTRAIN: "AutoTrain"}
 VERDICTS = {
     Verdict.BETTER: "better than its base",
+    Verdict.SMALLER_THAN_ASKED: "better than its base, by less than was asked for",
     Verdict.WORSE: "worse than its base",
     Verdict.CANNOT_TELL: "not shown to differ from its base",
 }
 
+BETTER = {"higher": "", "lower": " (lower is better)", "near 1": " (1 is best)"}
 HUB_LICENCES = {
     "Apache-2.0": "apache-2.0",
     "MIT": "mit",
@@ -185,7 +187,7 @@ def _text(parcel: Parcel, run_it: str, form: ExportFormat | None) -> str:
     trained, result, recipe = parcel.trained, parcel.evaluated, parcel.recipe
     primary = result.primary
     rows = "\n".join(
-        f"| {c.metric.value} | {c.base:.3f} | {c.tuned:.3f} | {c.gain:+.3f} [{c.low:+.3f}, {c.high:+.3f}] |"
+        f"| {c.metric.value}{BETTER[c.metric.better]} | {c.base:.3f} | {c.tuned:.3f} | {c.gain:+.3f} [{c.low:+.3f}, {c.high:+.3f}] |"
         for c in result.comparisons
     )
     exported = "" if form is None else "\nThese figures are those of the adapter with PEFT.\n"
@@ -228,7 +230,7 @@ The rows it was trained and measured on are private and not part of this.
 ## Limits
 
 Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
-safety; general abilities may have suffered.{_judged_by(result)}
+safety. {_forgot(result)}{_judged_by(result)}
 """
 
 
@@ -237,6 +239,25 @@ def _what_was_trained(recipe: Recipe) -> str:
         return "full fine-tuning of all linear layers and norms (the tables of the vocabulary are the base's)"
     return (
         f"LoRA rank {recipe.lora_r}, alpha {recipe.lora_alpha} on {LAYERS[recipe.target_modules]}"
+    )
+
+
+def _forgot(result: EvaluateResult) -> str:
+    found = result.forgetting
+    if found is None:
+        return "General abilities may have suffered; they were not measured."
+    said = {
+        Kept.HELD: "were kept",
+        Kept.NOT_SHOWN: "may have suffered",
+        Kept.HARMED: "have suffered",
+    }[found.outcome]
+    changes = " and ".join(
+        f"by {100 * score.low:+.1f} to {100 * score.high:+.1f} points in {score.measure.words}"
+        for score in found.scores
+    )
+    return (
+        f"General abilities {said}: {found.items} everyday questions (suite {found.suite}) changed {changes}, with 95 % "
+        "confidence."
     )
 
 

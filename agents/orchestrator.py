@@ -18,12 +18,16 @@ from agents import (
     judging,
     memory,
     methods,
+    offers,
+    planned_rows,
     planning,
+    row_changes,
     selection,
     weights,
     work,
 )
 from agents.jobs import (
+    InspectResult,
     IntakeResult,
     JobKind,
     MeasureResult,
@@ -35,6 +39,7 @@ from agents.recipe import Method, Recipe
 from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
+from configs.in_force import in_force
 from configs.schema import GateKind
 from storage import approvals, datasets, events, jobs, runs
 from storage.models import Approval, Artifact, Decision, Job, Phase, Plan, Run
@@ -46,6 +51,10 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Measure model and rows, make a plan by rules and wishes, and ask for approval."""
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
+    rows, about_rows = await planned_rows.make(services, known)
+    if rows is not None:
+        fewer = known.data.model_copy(update={"train_rows": rows.train.rows})
+        known = replace(known, data=fewer)
     model = _wished_model(known)
     method = drafts.start(known, model or known.run.model).method
     chosen = None
@@ -67,11 +76,21 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
         goes_on=known.run.parent is not None,
     )
     found = _found(services, measured, chosen)
-    draft = replace(draft, recipe=recipe, origins=origins, notes=[*draft.notes, *said], found=found)
+    draft = replace(
+        draft,
+        recipe=recipe,
+        origins=origins,
+        notes=[*draft.notes, *about_rows, *said],
+        changes=[*planned_rows.difference(known, rows), *draft.changes],
+        found=found | planned_rows.shown(rows),
+        rows=rows,
+    )
     if chosen is not None:
         draft.origins.insert(0, ("model", chosen.model, chosen.why))
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size
-    estimate = planning.estimate(draft.recipe, known.data, measured, batch)
+    estimate = planning.estimate(
+        draft.recipe, known.data, measured, batch, services.settings.evaluation
+    )
     money = services.settings.budgets
     estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
     if (judge := judging.named(draft.recipe.rewards, services.llm)) is not None:
@@ -115,6 +134,10 @@ def _known(session: Session, run_id: int) -> drafts.Known:
     if intake_job is None or len(files) < len(sets):
         raise LookupError(f"run {run_id} has no data to plan with")
     this = datasets.latest_plan(session, run_id, run.iteration)
+    revert = None if run.revert is None else drafts.Revert.model_validate(run.revert)
+    before = datasets.latest_plan(session, run_id, run.iteration - 1)
+    looked = jobs.latest(session, run_id, JobKind.INSPECT)
+    found = (looked.payload if looked else None) or {}
     answer = None
     if this is not None:
         for gate in (GateKind.CHANGE, GateKind.PLAN):
@@ -126,9 +149,14 @@ def _known(session: Session, run_id: int) -> drafts.Known:
         files=files,
         before=this or datasets.latest_plan(session, run_id),
         answer=answer,
-        suggestions=datasets.suggestions(session, run_id, run.iteration - 1)
-        if this is None
-        else [],
+        suggestions=[]
+        if revert is not None
+        else datasets.suggestions(session, run_id, run.iteration - 1),
+        tried=before,
+        revert=revert,
+        earlier=datasets.latest_plan(session, run_id, revert.iteration) if revert else None,
+        carried=row_changes.change_of(None if before is None else before.rows),
+        doubts=InspectResult.model_validate(found).doubts if found else (),
     )
 
 
@@ -136,15 +164,16 @@ def _wished_model(known: drafts.Known) -> str | None:
     """Return the model that stands already; a wish or reply for another one is seen when the draft is made."""
     if (parent := continuing.parent_of(known.run)) is not None:
         return parent.model
-    return Recipe.model_validate(known.before.recipe).model if known.before else None
+    before = known.earlier or known.before
+    return Recipe.model_validate(before.recipe).model if before else None
 
 
 def _replied(services: Services, known: drafts.Known) -> dict[str, Any]:
     """Return what a reply to the last plan changes, as far as rules understand it."""
-    if known.answer is None or not known.answer.comment:
+    if known.revert is not None or not known.words:
         return {}
     models = list(services.settings.models.catalogue)
-    return {c.field: c.value for c in feedback.by_rules(known.answer.comment, models)}
+    return {c.field: c.value for c in feedback.by_rules(known.words, models)}
 
 
 async def _measured(services: Services, known: drafts.Known, model: str) -> Job:
@@ -236,12 +265,17 @@ def _save_plan(
         why=[list(o) for o in draft.origins],
         changes=[list(c) for c in draft.changes],
         asked=draft.asked,
+        settings=in_force(services.settings),
+        rows=None if draft.rows is None else draft.rows.model_dump(mode="json"),
         created_at=services.clock.now(),
     )
     session.add(row)
     session.flush()
-    for suggestion in known.suggestions:
-        suggestion.taken = suggestion.change is not None
+    taken = known.taken
+    # not by every revision: the notebook has told of the try before by then
+    chosen = known.is_first or known.taking is not None
+    for number, suggestion in offers.numbered(known.suggestions).items() if chosen else ():
+        suggestion.taken = number in taken and offers.is_taken(suggestion, draft.recipe)
         session.merge(suggestion)
     shown = {
         "plan_id": row.id,
@@ -253,12 +287,12 @@ def _save_plan(
         "changes": row.changes,
         "notes": draft.notes,
         "asked": draft.asked,
-        "suggestions": [{"finding": s.finding, "advice": s.advice} for s in known.suggestions],
+        "suggestions": offers.shown(known.suggestions, draft.recipe),
         **_goes_on_from(run),
         **draft.found,
     }
     gates.ask(session, services, run, GateKind.PLAN, revision=revision, shown=shown)
-    runs.move(session, run, Phase.APPROVING, model=draft.recipe.model)
+    runs.move(session, run, Phase.APPROVING, model=draft.recipe.model, revert=None)
 
 
 def _goes_on_from(run: Run) -> dict[str, Any]:
@@ -289,6 +323,7 @@ def _go_on(session: Session, services: Services, run: Run, answered: Approval) -
             # a person's ✅ has reserved already; a standing permission's has not
             refused = budget.reserve(session, services, run)
             if refused is None:
+                planned_rows.settle(session, services, run)
                 runs.move(session, run, Phase.BUILDING)
             else:
                 work.fail(session, services, run, refused + " `resume` asks again.")

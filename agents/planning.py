@@ -7,10 +7,13 @@ from typing import Any
 from agents import memory
 from agents.hyperparameters import rows_to_learn
 from agents.jobs import Baseline, IntakeResult, MeasureResult
-from agents.recipe import Metric, Recipe, RecipeChange, Tuning, is_lean
+from agents.recipe import Method, Metric, Recipe, RecipeChange, Tuning, is_lean
+from configs.schema import EvaluationSettings
 
 Z_FOR_80_PERCENT_POWER = 7.85
 """(z₀.₉₇₅ + z₀.₈)²: two-sided 5 %, 80 % power."""
+SUITE_TOKENS = 7200
+"""What a model reads for the general suite, with SmolLM2's tokenizer."""
 DISCORDANT_SHARE = 0.2
 """Share of items on which base and tuned are expected to differ; no data has been seen when this is used."""
 FULL_STEP_FACTOR = {"cpu": 1.0, "cuda": 1.3}
@@ -77,30 +80,33 @@ def smallest_gain(items: int, discordant_share: float = DISCORDANT_SHARE) -> flo
 
 def is_enough(baseline: Baseline, target: float) -> bool:
     """Tell whether a base may have reached the target already: its 95 % interval does, for a score that has a known top."""
-    has_top = baseline.metric in {Metric.EXACT_MATCH, Metric.TOKEN_F1}
+    has_top = baseline.metric in {Metric.EXACT_MATCH, Metric.FIELD_F1, Metric.TOKEN_F1}
     return has_top and baseline.items >= FEWEST_ITEMS and baseline.high >= target
 
 
 def estimate(
-    recipe: Recipe, data: IntakeResult, measured: MeasureResult, measured_batch: int
+    recipe: Recipe,
+    data: IntakeResult,
+    measured: MeasureResult,
+    measured_batch: int,
+    asked: EvaluationSettings | None = None,
 ) -> Estimate:
-    """Return what a recipe is expected to take on this machine."""
+    """Return what a recipe is expected to take on this machine; `asked` says what else base and tuned are asked."""
     rows = rows_to_learn(data, measured, recipe.max_train_rows)
     tests = min(data.test_rows, recipe.max_test_rows or data.test_rows)
     steps = math.ceil(rows * recipe.epochs / recipe.batch_size)
     if recipe.max_steps is not None:
         steps = min(steps, recipe.max_steps)
     step_s = measured.step_s * recipe.batch_size / measured_batch * _step_factor(recipe, measured)
+    row_s = measured.step_s / measured_batch / 3  # forward only: a third of a step
     dev_passes = 6  # base, end and a few between: the trainer spreads them over the run
-    dev_s = (
-        dev_passes * data.dev_rows * (measured.step_s / measured_batch) / 3
-    )  # forward only: a third of a step
+    dev_s = dev_passes * data.dev_rows * row_s
     # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
     answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
     answers_s = tests * answer_tokens * measured.decode_token_s
     if not recipe.is_judged_by_answers:
-        # base and tuned only read the rows: forward, a third of a step
-        answers_s = 2 * tests * (measured.step_s / measured_batch) / 3
+        # base and tuned only read the rows
+        answers_s = 2 * tests * row_s
     return Estimate(
         memory_bytes=memory.expected_bytes(measured, recipe),
         # tried with LoRA
@@ -111,19 +117,34 @@ def estimate(
         test_rows=tests,
         step_s=step_s,
         train_s=measured.load_s + steps * step_s + dev_s,
-        evaluate_s=measured.load_s + answers_s,
+        evaluate_s=measured.load_s + answers_s + _beside(recipe, measured, row_s, tests, asked),
         smallest_gain=smallest_gain(tests),
     )
+
+
+def _beside(
+    recipe: Recipe,
+    measured: MeasureResult,
+    row_s: float,
+    tests: int,
+    asked: EvaluationSettings | None,
+) -> float:
+    """Return the seconds of what is asked beside the test rows, the first time; later tries know what the base says."""
+    if asked is None:
+        return 0.0
+    seconds = 0.0
+    if asked.general_suite and recipe.method is not Method.REWARD:
+        seconds += 2 * SUITE_TOKENS / measured.tokens_mean * row_s
+    if asked.prompted_base and measured.baseline is not None:
+        seconds += 2 * tests * recipe.max_new_tokens * measured.decode_token_s
+    return seconds
 
 
 def _step_factor(recipe: Recipe, measured: MeasureResult) -> float:
     """Return how much longer a step takes than the one that was measured, with LoRA."""
     if recipe.tuning is not Tuning.FULL:
         return 1.0
-    lean = is_lean(
-        Recipe(model=recipe.model, method=recipe.method, primary_metric=recipe.primary_metric),
-        measured.device,
-    )
+    lean = is_lean(recipe.model_copy(update={"tuning": Tuning.LORA}), measured.device)
     return FULL_STEP_FACTOR_OF_LEAN if lean else FULL_STEP_FACTOR[measured.device]
 
 

@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from agents.metric import Metric as Metric
+from agents.own_metric import OwnMetric
 from agents.rewards import Rewards
 from configs.schema import Backend, CheckpointMode
 
@@ -63,27 +65,6 @@ AUTOTRAINED = (Method.SFT, Method.DPO, Method.ORPO)
 """Methods for which AutoTrain writes an adapter that is used here like any other."""
 
 
-class Metric(StrEnum):
-    """How an answer is scored, against its reference where it has one; all are higher-is-better in 0 … 1."""
-
-    EXACT_MATCH = "exact_match"
-    """The answer is the reference, up to case and white space. For labels and records."""
-    TOKEN_F1 = "token_f1"
-    """Overlap of words, order ignored (SQuAD). For short free answers."""
-    CHRF = "chrf"
-    """Overlap of character n-grams (sacreBLEU chrF2). For longer text."""
-    ROUGE_L = "rouge_l"
-    """Longest common subsequence of words."""
-    BLEU = "bleu"
-    """Overlap of word n-grams. In the table for the record; never primary."""
-    PAIR_ACCURACY = "pair_accuracy"
-    """Share of pairs in which the preferred answer gets the higher score (per token: the higher probability)."""
-    VOTE_ACCURACY = "vote_accuracy"
-    """Share of thumbs that agree with whether tuning made the answer likelier; up and down count half each."""
-    REWARD = "reward"
-    """Mean reward of greedy answers."""
-
-
 OF_METHOD = {
     Method.KTO: Metric.VOTE_ACCURACY,
     **dict.fromkeys(PAIRED, Metric.PAIR_ACCURACY),
@@ -92,6 +73,16 @@ OF_METHOD = {
 """The one metric by which a method is judged; answers of supervised fine-tuning are compared with references."""
 TEXT_METRICS = tuple(metric for metric in Metric if metric not in OF_METHOD.values())
 """What compares an answer with a reference."""
+CAN_DECIDE = (
+    Metric.EXACT_MATCH,
+    Metric.FIELD_F1,
+    Metric.MACRO_F1,
+    Metric.TOKEN_F1,
+    Metric.CHRF,
+    Metric.ROUGE_L,
+    Metric.OWN,
+)
+"""Those of them by which a model can be judged."""
 DpoLoss = Literal[
     "sigmoid", "ipo", "hinge", "robust", "sigmoid_norm", "apo_zero", "apo_down", "sft"
 ]
@@ -130,6 +121,10 @@ def _can_be_primary(metric: Metric) -> Metric:
     if metric is Metric.BLEU:
         raise ValueError(
             "bleu is shown for the record only; chrf measures the same and more finely"
+        )
+    if metric in TEXT_METRICS and metric not in CAN_DECIDE:
+        raise ValueError(
+            f"{metric.value} is shown beside what decides; that can be {', '.join(CAN_DECIDE)}"
         )
     return metric
 
@@ -180,6 +175,11 @@ class Recipe(BaseModel):
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
     """Length of an answer in the evaluation, for base and tuned alike."""
     primary_metric: Annotated[Metric, AfterValidator(_can_be_primary)] = Metric.EXACT_MATCH
+    target_gain_points: Annotated[float, Field(gt=0, le=100)] | None = None
+    """The smallest gain over the base that is worthwhile, in points of the primary metric. A smaller one is called so.
+    None: any gain is."""
+    metric: OwnMetric = ()
+    """Rules of a person's own for scoring an answer; their weighted mean is the metric `own`."""
     beta: Annotated[float, Field(ge=0, le=10)] = 0.1
     """How strongly a method holds on to the base model (ORPO: how much the pair counts beside the answer)."""
     dpo_losses: tuple[DpoLoss, ...] = ("sigmoid",)
@@ -207,6 +207,12 @@ class Recipe(BaseModel):
             raise ValueError(f"{self.method.value} is judged by {fixed.value}")
         if fixed is None and self.primary_metric not in TEXT_METRICS:
             raise ValueError(f"{self.primary_metric.value} does not fit {self.method.value}")
+        if fixed is not None and self.metric:
+            raise ValueError(f"{self.method.value} is judged by {fixed.value}, not by a `metric`")
+        if self.primary_metric is Metric.OWN and not self.metric:
+            raise ValueError(
+                'own needs a `metric`, such as {"kind": "regex", "pattern": "^[A-Z]+$"}'
+            )
         return self
 
     @model_validator(mode="after")
@@ -222,11 +228,13 @@ class Recipe(BaseModel):
         return self
 
     def amended(self, changes: "list[RecipeChange]") -> "Recipe":
-        """Return a copy with the changes applied, validated anew.
+        """Return a copy with the changes applied, validated anew. A `metric` of one's own decides unless another one is named.
 
         Raises: pydantic.ValidationError: a value lies outside the field's bounds.
         """
-        return Recipe.model_validate(self.model_dump() | {c.field: c.value for c in changes})
+        values = {change.field: change.value for change in changes}
+        decides = {"primary_metric": Metric.OWN} if values.get("metric") else {}
+        return Recipe.model_validate(self.model_dump() | decides | values)
 
 
 def _idle_in_full_tuning(recipe: Recipe) -> str | None:
@@ -281,6 +289,8 @@ Changeable = Literal[
     "max_test_rows",
     "max_new_tokens",
     "primary_metric",
+    "target_gain_points",
+    "metric",
     "checkpoint_mode",
     "model",
     "beta",

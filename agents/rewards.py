@@ -80,6 +80,21 @@ class RightNumber(_Reward):
     """The unit that has to follow; None: the one that follows the reference's number, if any does."""
 
 
+class JsonPath(_Reward):
+    """1 when the answer is JSON with the reference's value at a path; numbers may differ by a tolerance."""
+
+    kind: Literal["json_path"] = "json_path"
+    path: Annotated[
+        str,
+        Field(max_length=200, pattern=r"^\$?\.?(?:[\w-]+|\[\d{1,6}\])(?:\.[\w-]+|\[\d{1,6}\])*$"),
+    ]
+    """Names and places of lists: `order.items[0].price`."""
+    relative: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Tolerated share of the reference's number."""
+    absolute: Annotated[float, Field(ge=0)] = 1e-6
+    """Tolerated difference; the larger tolerance counts."""
+
+
 class Length(_Reward):
     """1 for an answer of so many words, falling to 0 at none and at twice as many."""
 
@@ -119,30 +134,33 @@ Reward = Annotated[
     | Pattern
     | FitsSchema
     | RightNumber
+    | JsonPath
     | Length
     | Similarity
     | Learned
     | Judge,
     Field(discriminator="kind"),
 ]
-NEED_REFERENCE = (ExactMatch, Overlap, RightNumber, Similarity)
+NEED_REFERENCE = (ExactMatch, Overlap, RightNumber, JsonPath, Similarity)
 """Rewards that compare with a reference; they cannot be had from prompts alone."""
 
 
-def _from_text(value: object) -> object:
+def from_text(value: object) -> object:
     """Read rewards written as JSON, as `--set rewards=…` brings them; a single one may stand without brackets."""
+    if isinstance(value, dict):
+        return [value]
     if not isinstance(value, str):
         return value
     try:
         read = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(
             'are written as JSON, for example [{"kind": "exact_match"}, {"kind": "length", "max_words": 20}]'
         ) from None
     return [read] if isinstance(read, dict) else read
 
 
-Rewards = Annotated[tuple[Reward, ...], BeforeValidator(_from_text), Field(max_length=MOST_REWARDS)]
+Rewards = Annotated[tuple[Reward, ...], BeforeValidator(from_text), Field(max_length=MOST_REWARDS)]
 
 
 def _keys(value: object) -> set[str]:

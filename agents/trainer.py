@@ -11,7 +11,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import continuing, gates, judging, methods, planning, work
+from agents import continuing, drafts, gates, judging, methods, planning, work
 from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, TrainResult, TrainSpec
 from agents.recipe import REWARDED, Recipe, half_at_once
 from agents.services import Services
@@ -83,7 +83,8 @@ async def _reward_model(services: Services, known: _Known) -> None:
     """Train the reward model that the recipe's rewards ask, if they ask one."""
     recipe = Recipe.model_validate(known.plan.recipe)
     if methods.needs_reward_model(recipe):
-        spec = _spec(services, known, methods.reward_model_recipe(recipe), JobKind.TRAIN_REWARD)
+        first = methods.reward_model_recipe(recipe, drafts.asked(known.plan))
+        spec = _spec(services, known, first, JobKind.TRAIN_REWARD)
         tried = await services.db.read(_tried, known.run, JobKind.TRAIN_REWARD)
         spec = spec.model_copy(update={"rows_at_once": _rows_at_once(tried)})
         if tried.fewer is not None:
@@ -125,7 +126,7 @@ def _known(session: Session, run_id: int) -> _Known:
     run = runs.get(session, run_id)
     plan = datasets.latest_plan(session, run_id, run.iteration)
     train_set, dev_set = (
-        datasets.find(session, run_id, "train"),
+        datasets.train_of(session, run_id, run.iteration),
         datasets.find(session, run_id, "dev"),
     )
     if plan is None or train_set is None or dev_set is None:
@@ -166,7 +167,7 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
             "hold_at_checkpoint": hold,
             "finish_now": finish_now,
             "rows_at_once": _rows_at_once(known.tried),
-            "reward_dir": work.reward_dir(session, services, known.run, known.run.iteration),
+            **work.reward_model(session, services, known.run, known.run.iteration),
             "parent": continuing.adapter_of(services, known.run),
             **judging.fields(services, known.plan, JobKind.TRAIN),
         }

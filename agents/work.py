@@ -110,13 +110,14 @@ async def keep(services: Services, job: Job, file: FileRef) -> StoredFile:
     return kept
 
 
-def reward_dir(session: Session, services: Services, run: Run, iteration: int) -> str | None:
-    """Return where the reward model of an iteration lies, if one was trained."""
+def reward_model(session: Session, services: Services, run: Run, iteration: int) -> dict[str, Any]:
+    """Return what a job has to know of the reward model of an iteration: fields of its spec, none where none was trained."""
     job = jobs.latest(session, number(run), JobKind.TRAIN_REWARD, iteration)
     trained = TrainResult.model_validate(job.payload) if job and job.payload else None
     if job is None or trained is None or trained.adapter_dir is None:
-        return None
-    return str(services.job_folder(job.id) / trained.adapter_dir)
+        return {}
+    folder = services.job_folder(job.id) / trained.adapter_dir
+    return {"reward_dir": str(folder), "reward_scale": trained.reward_scale}
 
 
 def rows_at_once(session: Session, job: Job) -> int:

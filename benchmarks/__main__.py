@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("benchmarks.bot_process", "benchmarks.training_speed")
+BENCHMARKS = (
+    "benchmarks.bot_process",
+    "benchmarks.training_speed",
+    "benchmarks.evaluation_speed",
+    "benchmarks.house_records",
+)
 
 
 def main() -> None:

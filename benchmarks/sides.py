@@ -1,4 +1,4 @@
-"""What the training benchmarks share: rows, the worker's side, processes with their resources, tables."""
+"""What the benchmarks of training and evaluation share: rows, the worker's side, processes with their resources, tables."""
 
 import argparse
 import csv
@@ -58,6 +58,8 @@ class Task:
     spec: TrainSpec
     model: Path
     """Folder of the base model."""
+    test: FileRef
+    """Rows to evaluate on."""
 
     @property
     def warmup_steps(self) -> int:
@@ -88,7 +90,7 @@ def _make_task(table: Path, folder: Path, how: argparse.Namespace) -> Task:
     The first column is the prompt, the last one the answer.
     """
     recipe = Recipe(model=EMBEDDED_MODEL, epochs=1, batch_size=how.batch, max_steps=how.steps)
-    train, dev = _write_rows(table, how.steps * how.batch, folder)
+    train, dev, test = _write_rows(table, how.steps * how.batch, folder)
     ref = ModelRef(
         name=EMBEDDED_MODEL,
         source=ModelSettings().catalogue[EMBEDDED_MODEL],
@@ -105,11 +107,11 @@ def _make_task(table: Path, folder: Path, how: argparse.Namespace) -> Task:
         checkpoints_dir="checkpoints",
         threads=how.threads,
     )
-    return Task(spec, _model_folder(ref, folder))
+    return Task(spec, _model_folder(ref, folder), test)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what all training benchmarks can be told."""
+    """Add what all of these benchmarks can be told."""
     parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8, help="rows per step")
@@ -222,14 +224,17 @@ def compare(title: str, pairs: list[tuple[Run, Run]]) -> dict[str, Any]:
     return told
 
 
-def _write_rows(table: Path, count: int, folder: Path) -> tuple[FileRef, FileRef]:
+def _write_rows(table: Path, count: int, folder: Path) -> tuple[FileRef, FileRef, FileRef]:
     with table.open(newline="", encoding="utf-8") as stream:
         _, *rows = csv.reader(stream)
     random.Random(0).shuffle(rows)
     if len(rows) < DEV_ROWS + 1:
         raise SystemExit(f"{table} has too few rows")
     learnt = [rows[DEV_ROWS:][i % (len(rows) - DEV_ROWS)] for i in range(count)]
-    return _write(folder / "train.jsonl", learnt), _write(folder / "dev.jsonl", rows[:DEV_ROWS])
+    # from the other end, so that those of a large table are not learnt
+    splits = {"train": learnt, "dev": rows[:DEV_ROWS], "test": rows[: DEV_ROWS - 1 : -1]}
+    train, dev, test = (_write(folder / f"{name}.jsonl", some) for name, some in splits.items())
+    return train, dev, test
 
 
 def _write(path: Path, rows: list[list[str]]) -> FileRef:

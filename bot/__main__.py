@@ -5,26 +5,42 @@ Exit codes: docs/command-line.md.
 
 import asyncio
 import json
-import logging
-import os
-import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bot.session import Job
-    from configs.load import Loaded
+from bot.command_line import (
+    EXIT_BUSY,
+    EXIT_CONFIG,
+    EXIT_LEFT,
+    EXIT_NOBODY_HERE,
+    EXIT_OK,
+    EXIT_RUN_FAILED,
+    EXIT_USAGE,
+    AsJson,
+    DataDir,
+    Serve,
+    carry_out,
+    finish,
+    load,
+    serves,
+)
+from bot.config_commands import config_app
 
-EXIT_OK = 0
-EXIT_RUN_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NOBODY_HERE = 3
-EXIT_LEFT = 130
-EXIT_BUSY = 75
-EXIT_CONFIG = 78
+__all__ = [
+    "EXIT_BUSY",
+    "EXIT_CONFIG",
+    "EXIT_LEFT",
+    "EXIT_NOBODY_HERE",
+    "EXIT_OK",
+    "EXIT_RUN_FAILED",
+    "EXIT_USAGE",
+    "app",
+    "main",
+]
+
+RunId = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
 
 app = typer.Typer(
     help="Fine-tune language models by talking to a bot: upload, approve, train, measure, download.",
@@ -33,29 +49,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir", help="Folder of everything Tunewright keeps, instead of the configured one."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Serve = Annotated[
-    bool | None,
-    typer.Option(
-        "--serve/--no-serve",
-        help="Keep the download link alive until Ctrl+C. Default: on a screen, yes.",
-    ),
-]
 
 
 @app.command()
 def run(data_dir: DataDir = None) -> None:
     """Run the bot: Discord, downloads, the queue. Without a token, say how to get one."""
-    loaded = _load(data_dir)
+    loaded = load(data_dir)
     if loaded.settings.discord.token is None:
         from bot.doctor import HOW_TO_GET_A_TOKEN
 
@@ -63,7 +63,7 @@ def run(data_dir: DataDir = None) -> None:
         raise typer.Exit(EXIT_CONFIG)
     from bot.service import serve
 
-    _carry_out(lambda: serve(loaded.settings))
+    carry_out(lambda: serve(loaded.settings))
 
 
 @app.command()
@@ -77,7 +77,7 @@ def demo(
     from bot.demo import job
 
     try:
-        _finish(job(max_steps, serve=_serves(serve)), data_dir)
+        finish(job(max_steps, serve=serves(serve)), data_dir)
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_CONFIG) from error
@@ -132,7 +132,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error
     policy = tuple(STANDING) if yes else ()
-    _finish(
+    finish(
         Job(
             data=data[0],
             more=tuple(data[1:]),
@@ -143,7 +143,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
             wishes=wishes,
             policy=policy,
             continue_from=continue_from,
-            serve=_serves(serve),
+            serve=serves(serve),
         ),
         data_dir,
     )
@@ -151,19 +151,19 @@ def finetune(  # noqa: PLR0913  # one argument per option
 
 @app.command()
 def resume(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     serve: Serve = None,
     data_dir: DataDir = None,
 ) -> None:
     """Go on in the terminal with a run that was interrupted, paused or has failed."""
     from bot.session import Job
 
-    _finish(Job(run_id=run_id, serve=_serves(serve)), data_dir)
+    finish(Job(run_id=run_id, serve=serves(serve)), data_dir)
 
 
 @app.command()
 def export(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     to: Annotated[str, typer.Argument(metavar="FORMAT", help="merged, gguf or gguf_adapter.")],
     serve: Serve = None,
     data_dir: DataDir = None,
@@ -175,12 +175,12 @@ def export(
     if to not in set(ExportFormat):
         typer.echo(f"There is no format “{to}”. There are: {', '.join(ExportFormat)}.", err=True)
         raise typer.Exit(EXIT_USAGE)
-    _finish(Job(run_id=run_id, export=ExportFormat(to), serve=_serves(serve)), data_dir)
+    finish(Job(run_id=run_id, export=ExportFormat(to), serve=serves(serve)), data_dir)
 
 
 @app.command()
 def publish(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     repo: Annotated[str, typer.Option(help="Where to, as owner/name.")],
     what: Annotated[
         str,
@@ -201,26 +201,26 @@ def publish(
         known = ", ".join([ADAPTER, *ExportFormat])
         typer.echo(f"There is no “{what}” to publish. There are: {known}.", err=True)
         raise typer.Exit(EXIT_USAGE)
-    _finish(Job(run_id=run_id, publish=Publish(repo, what, public=public)), data_dir)
+    finish(Job(run_id=run_id, publish=Publish(repo, what, public=public)), data_dir)
 
 
 @app.command()
 def reproduce(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     data_dir: DataDir = None,
 ) -> None:
     """Train the adapter of a run once more from its own rows and recipe, and compare the two."""
     from bot.reproduce import reproduce as train_again
 
-    loaded = _load(data_dir)
-    found = _carry_out(lambda: train_again(loaded.settings, run_id, typer.echo))
+    loaded = load(data_dir)
+    found = carry_out(lambda: train_again(loaded.settings, run_id, typer.echo))
     typer.echo(found.text)
     raise typer.Exit(EXIT_OK if found.same else EXIT_RUN_FAILED)
 
 
 @app.command()
 def download(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     what: Annotated[
         str, typer.Argument(metavar="[WHAT]", help="adapter, merged, gguf or gguf_adapter.")
     ] = "adapter",
@@ -230,20 +230,20 @@ def download(
     """Copy the adapter of a run, or another format of it, into a folder. A running bot gives links instead."""
     from bot.session import download as fetch
 
-    loaded = _load(data_dir)
-    typer.echo(_carry_out(lambda: fetch(loaded.settings, run_id, to, what)))
+    loaded = load(data_dir)
+    typer.echo(carry_out(lambda: fetch(loaded.settings, run_id, to, what)))
 
 
 @app.command()
 def cancel(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    run_id: RunId,
     data_dir: DataDir = None,
 ) -> None:
     """End a run and whatever works for it. In a running bot: /finetune cancel."""
     from bot.session import cancel as end
 
-    loaded = _load(data_dir)
-    typer.echo(_carry_out(lambda: end(loaded.settings, run_id)))
+    loaded = load(data_dir)
+    typer.echo(carry_out(lambda: end(loaded.settings, run_id)))
 
 
 @app.command()
@@ -259,7 +259,7 @@ def status(
     from agents.services import UserError
     from bot import overview
 
-    loaded = _load(data_dir)
+    loaded = load(data_dir)
     try:
         rows = overview.read(loaded.settings, run_id)
     except UserError as error:
@@ -272,11 +272,92 @@ def status(
 
 
 @app.command()
+def history(run_id: RunId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show the tries of a run, one line each: what changed and why, what came of it, who decided. Works beside a running bot."""
+    from bot.notebook import printed
+
+    settings = load(data_dir).settings
+    lines = carry_out(lambda: printed.lines(settings, run_id))
+    if as_json:
+        typer.echo(json.dumps([line.as_json() for line in lines], indent=1))
+    else:
+        printed.show_history(lines)
+
+
+@app.command()
+def diff(
+    run_id: RunId,
+    first: Annotated[int, typer.Argument(metavar="TRY", help="Number of a try.")],
+    second: Annotated[int, typer.Argument(metavar="TRY", help="Number of another one.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what is different between two tries of a run: plan, rows, metrics, decisions. Works beside a running bot."""
+    from bot.notebook import printed
+
+    settings = load(data_dir).settings
+    found = carry_out(lambda: printed.difference(settings, run_id, first, second))
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=1))
+    else:
+        printed.show_difference(found)
+
+
+@app.command()
+def compare(run_id: RunId, data_dir: DataDir = None) -> None:
+    """Say which answers are better, base or tuned, without knowing which is which: a, b, tie, or stop."""
+    from bot.comparing import compare as ask
+    from bot.terminal import TerminalSurface, console
+
+    settings = load(data_dir).settings
+    carry_out(lambda: ask(settings, run_id, TerminalSurface(console())))
+
+
+@app.command()
+def judge(run_id: RunId, data_dir: DataDir = None) -> None:
+    """Have the configured language model compare the answers of base and tuned; it is sent them. Advice only."""
+    from bot.comparing import judge as ask
+    from bot.terminal import TerminalSurface, console
+
+    settings = load(data_dir).settings
+    carry_out(lambda: ask(settings, run_id, TerminalSurface(console())))
+
+
+@app.command()
+def revert(
+    run_id: RunId,
+    to: Annotated[int, typer.Argument(metavar="TRY", help="Number of the try to go back to.")],
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Go on with a run from the plan of an earlier try; the plan is asked about as always."""
+    from bot.session import Job
+
+    finish(Job(run_id=run_id, revert_to=to, serve=serves(serve)), data_dir)
+
+
+@app.command()
+def deliver(
+    run_id: RunId,
+    number: Annotated[
+        int | None,
+        typer.Argument(metavar="[TRY]", help="Number of a try; without it the best one so far."),
+    ] = None,
+    serve: Serve = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Hand over the best try of a run so far, or another one that was measured, whatever the run is at."""
+    from bot.session import Job
+
+    finish(Job(run_id=run_id, deliver=True, deliver_try=number, serve=serves(serve)), data_dir)
+
+
+@app.command()
 def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check token, intents, disk, database, model and launcher; each failure comes with its fix."""
     from bot import doctor as checks
 
-    loaded = _load(data_dir)
+    loaded = load(data_dir)
     found = asyncio.run(checks.examine(loaded.settings))
     if as_json:
         typer.echo(json.dumps([check.as_json() for check in found], indent=1))
@@ -285,115 +366,9 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     raise typer.Exit(EXIT_OK if all(check.ok or check.optional for check in found) else EXIT_CONFIG)
 
 
-@config_app.command("show")
-def config_show(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show every setting, its value and where the value comes from; secrets are masked."""
-    from bot import overview
-    from configs.load import describe
-
-    rows = describe(_load(data_dir))
-    if as_json:
-        typer.echo(
-            json.dumps(
-                [{"path": r.path, "value": r.value_masked, "origin": r.origin} for r in rows],
-                indent=1,
-            )
-        )
-    else:
-        overview.show_settings(rows)
-
-
-@config_app.command("models")
-def config_models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show the base models that may be tuned here, and what is known of each."""
-    from bot import overview
-
-    settings = _load(data_dir).settings
-    if as_json:
-        typer.echo(json.dumps(overview.models(settings), indent=1))
-    else:
-        overview.show_models(settings)
-
-
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _load(data_dir: Path | None) -> "Loaded":
-    from configs.errors import ConfigError
-    from configs.load import load
-
-    environ = dict(os.environ)
-    if data_dir is not None:
-        environ["TUNEWRIGHT_DATA_DIR"] = str(data_dir)
-    try:
-        loaded = load(environ)
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_CONFIG) from error
-    logging.basicConfig(
-        level=loaded.settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    for chatty in ("apscheduler", "discord", "aiosqlite"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
-    return loaded
-
-
-def _finish(job: "Job", data_dir: Path | None) -> None:
-    from bot.session import run as run_session
-    from bot.terminal import TerminalSurface, console
-    from storage.models import Phase
-
-    loaded = _load(data_dir)
-    # the thread tells how it goes; the log is for trouble
-    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
-    phase = _carry_out(lambda: run_session(loaded.settings, job, TerminalSurface(console())))
-    raise typer.Exit(EXIT_OK if phase is Phase.DELIVERED else EXIT_RUN_FAILED)
-
-
-def _carry_out(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Run to the end and turn what people can do something about into a sentence and an exit code."""
-    from agents.llm import NotInstalled
-    from agents.services import UserError
-    from bot.downloads import CannotListen, DamagedKey
-    from bot.surface import CannotConnect
-    from storage.database import AlreadyOpen, NewerSchema
-    from storage.runs import NoSuchRun
-
-    codes: dict[type[Exception], int] = {
-        UserError: EXIT_USAGE,
-        NoSuchRun: EXIT_USAGE,
-        AlreadyOpen: EXIT_BUSY,
-        NewerSchema: EXIT_CONFIG,
-        CannotConnect: EXIT_CONFIG,
-        CannotListen: EXIT_CONFIG,
-        DamagedKey: EXIT_CONFIG,
-        NotInstalled: EXIT_CONFIG,
-    }
-    try:
-        return asyncio.run(work())
-    except KeyboardInterrupt:
-        typer.echo(
-            "Left. What runs for a run goes on; `tunewright status` shows it, `tunewright resume RUN` comes back.",
-            err=True,
-        )
-        raise typer.Exit(EXIT_LEFT) from None
-    except EOFError:
-        typer.echo(
-            "A question is open and nobody is at the keyboard. `tunewright resume RUN` goes on; `--yes` lets a policy answer.",
-            err=True,
-        )
-        raise typer.Exit(EXIT_NOBODY_HERE) from None
-    except tuple(codes) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(codes[type(error)]) from error
-
-
-def _serves(wanted: bool | None) -> bool:
-    return sys.stdout.isatty() if wanted is None else wanted
 
 
 if __name__ == "__main__":

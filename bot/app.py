@@ -15,6 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agents import graph, llm
 from agents.dispatch import Dispatcher
+from agents.jury import Jury
 from agents.launchers import Launcher
 from agents.launchers.local import LocalLauncher
 from agents.services import Clock, Services, SystemClock
@@ -23,6 +24,7 @@ from bot.commands import Commands
 from bot.desk import Desk
 from bot.driver import Driver
 from bot.feed import Feed
+from bot.notebook.keeper import Keeper
 from bot.schedule import schedule, sweep
 from bot.surface import Surface
 from configs.schema import Settings
@@ -44,6 +46,8 @@ class App:
     desk: Desk
     driver: Driver
     dispatcher: Dispatcher
+    keeper: Keeper
+    jury: Jury
     feeds: dict[str, Feed]
     surfaces: dict[str, Surface]
     nudge: asyncio.Event
@@ -110,12 +114,15 @@ async def open_app(
             desk=Desk(services, commands, by_name),
             driver=driver,
             dispatcher=Dispatcher(services, launcher or LocalLauncher(settings.launcher)),
+            keeper=Keeper(services),
+            jury=Jury(services),
             feeds={},
             surfaces=by_name,
             nudge=asyncio.Event(),
         )
         stack.push_async_callback(app.dispatcher.close)
         db.on_commit(app.nudge.set)
+        db.on_commit(app.keeper.note_change)
         for surface in surfaces:
             app.add_surface(surface)
         yield app
@@ -130,7 +137,8 @@ async def run_app(app: App) -> AsyncIterator[None]:
         )
         stack.push_async_callback(server.close)
         app.commands.links.use_port(server.port)
-        scheduler = schedule(app.services, app.dispatcher, app.desk.work_off)
+        stack.push_async_callback(app.keeper.close)
+        scheduler = schedule(app.services, app.dispatcher, app.desk, app.jury, app.keeper)
         scheduler.start()
         stack.callback(partial(scheduler.shutdown, wait=False))
         shower = asyncio.create_task(_keep_showing(app), name="feed")

@@ -1,9 +1,10 @@
 """From rows to cards: every word a person reads about a run."""
 
 from collections.abc import Callable
+from typing import Any
 
 from agents.jobs import ExportFormat, Parity
-from bot import data_cards, publish_cards, question_cards, reports, status_cards
+from bot import blind_cards, data_cards, publish_cards, question_cards, reports, status_cards
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import clip, inline, plain, size
@@ -66,9 +67,10 @@ def _opened(scene: Scene) -> Card:
 
 def _debug(scene: Scene) -> Card:
     shown = scene.event.payload
-    lines = [
-        f"• {plain(f['finding'], 400)} → {plain(f['advice'], 300)}." for f in shown["findings"]
-    ]
+    lines = []
+    for found in shown["findings"]:
+        lines.append(f"• {plain(found['finding'], 500)} → {plain(found['advice'], 400)}.")
+        lines.extend(_doubt(example) for example in found.get("examples", ()))
     lines.extend(plain(note, 300) for note in shown["notes"])
     if not shown["findings"]:
         lines.append("The numbers show nothing that I know how to improve.")
@@ -76,13 +78,23 @@ def _debug(scene: Scene) -> Card:
         lines.append(
             f"The plan for try {shown['next']} follows below; reply to it with what else should be different."
         )
-    elif shown["out_of_iterations"]:
-        lines.append("The number of tries allowed for one run is used up.")
+    elif shown.get("stopped"):
+        lines.append(plain(shown["stopped"], 400))
     return Card(
         title=f"What try {shown['iteration']} tells",
         body="\n".join(lines),
         footer=scene.marker,
     )
+
+
+def _doubt(example: dict[str, Any]) -> str:
+    """Show a doubtful row: its prompt, its answer, and the answer that would be likelier."""
+    row, given = plain(example["row"], 60), inline(example["given"], 80)
+    said = f"    {row}: “{plain(example['prompt'], 140)}” is {given}"
+    if example["likelier"] is None:
+        return said
+    chances = f"{100 * example['p_likelier']:.0f} % against {100 * example['p_given']:.0f} %"
+    return f"{said}; likelier {inline(example['likelier'], 80)} ({chances})"
 
 
 def _delivered(scene: Scene) -> Card:
@@ -187,6 +199,9 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "published": publish_cards.published,
     "ended": _ended,
     "notice": _notice,
+    "ballot": blind_cards.ballot,
+    "compared": blind_cards.compared,
+    "judged": blind_cards.judged,
     GateKind.READING.value: question_cards.reading,
     GateKind.PLAN.value: question_cards.plan,
     GateKind.CHANGE.value: question_cards.change,

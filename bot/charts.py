@@ -23,6 +23,7 @@ BACKGROUND = "#2b2d31"
 SKY, ORANGE, GREEN = "#56b4e9", "#e69f00", "#2fbf94"
 """After Okabe and Ito: told apart without seeing colours, together with marks and patterns."""
 MOST_BARS = 6
+BEST = {"loss": "lowest", "reward": "highest"}
 
 Series = Sequence[tuple[int, float]]
 
@@ -31,10 +32,10 @@ Series = Sequence[tuple[int, float]]
 class ChartSpec:
     """A picture still to be drawn."""
 
-    kind: Literal["loss", "comparison"]
+    kind: Literal["loss", "reward", "comparison"]
     title: str
     data: dict[str, Any]
-    """Of a loss: `losses` and `dev_losses`, lists of (step, value). Of a comparison: `bars`, see `Bar`."""
+    """Of a loss or a reward: `training` and `dev`, lists of (step, value). Of a comparison: `bars`, see `Bar`."""
 
 
 @dataclass(frozen=True)
@@ -91,28 +92,33 @@ async def draw(spec: ChartSpec) -> Chart | None:
 
 def describe(spec: ChartSpec) -> str:
     """Say in words what a chart shows."""
-    if spec.kind == "loss":
-        sentences = [f"Line chart: {spec.title}."]
-        sentences += _trend("Training loss", spec.data["losses"])
-        sentences += _trend("Dev loss", spec.data["dev_losses"])
-    else:
+    if spec.kind == "comparison":
         sentences = [f"Bar chart: {spec.title}."]
         sentences += [_difference(Bar(**bar)) for bar in spec.data["bars"]]
+    else:
+        sentences = [f"Line chart: {spec.title}."]
+        sentences += _trend(f"Training {spec.kind}", spec.data["training"], spec.kind)
+        sentences += _trend(f"Dev {spec.kind}", spec.data["dev"], spec.kind)
     text = " ".join(sentences)
     return text if len(text) <= ALT_LIMIT else text[: ALT_LIMIT - 1] + "…"
 
 
-def _trend(name: str, points: Series) -> list[str]:
+def _trend(name: str, points: Series, kind: str) -> list[str]:
     finite = _finite(points)
     if len(finite) < 2:
         return []
     (first_step, first), (last_step, last) = finite[0], finite[-1]
-    best_step, best = min(finite, key=lambda point: point[1])
+    best_step, best = _best(finite, kind)
     trend = "falls" if last < first else "rises" if last > first else "stays the same"
     return [
         f"{name} {trend} from {first:.3f} at step {first_step} to {last:.3f} at step {last_step}, "
-        f"lowest {best:.3f} at step {best_step}."
+        f"{BEST[kind]} {best:.3f} at step {best_step}."
     ]
+
+
+def _best(points: Series, kind: str) -> tuple[int, float]:
+    choose = min if BEST[kind] == "lowest" else max
+    return choose(points, key=lambda point: point[1])
 
 
 def _difference(bar: Bar) -> str:
@@ -159,33 +165,33 @@ def paint(spec: ChartSpec) -> None:
     )
     figure, axes = pyplot.subplots(figsize=(7, 3.8), dpi=120, layout="constrained")
     axes.spines[["top", "right"]].set_visible(False)
-    if spec.kind == "loss":
-        _paint_loss(axes, spec.data["losses"], spec.data["dev_losses"])
-    else:
+    if spec.kind == "comparison":
         _paint_bars(axes, [Bar(**bar) for bar in spec.data["bars"]])
+    else:
+        _paint_curves(axes, spec.kind, spec.data["training"], spec.data["dev"])
     # Titles may come from people: a dollar sign is no formula.
     axes.set_title(spec.title, parse_math=False, wrap=True)
     figure.savefig(sys.stdout.buffer, format="png")
 
 
-def _paint_loss(axes: Any, losses: Series, dev_losses: Series) -> None:
-    dev = _finite(dev_losses)
-    if losses:
-        axes.plot(*zip(*losses, strict=True), color=SKY, linewidth=1.8, label="training loss")
+def _paint_curves(axes: Any, kind: str, training: Series, dev: Series) -> None:
+    dev = _finite(dev)
+    if training:
+        axes.plot(*zip(*training, strict=True), color=SKY, linewidth=1.8, label=f"training {kind}")
     if dev:
         axes.plot(
-            *zip(*dev, strict=True), color=ORANGE, marker="o", linestyle="--", label="dev loss"
+            *zip(*dev, strict=True), color=ORANGE, marker="o", linestyle="--", label=f"dev {kind}"
         )
-        step, best = min(dev, key=lambda point: point[1])
+        step, best = _best(dev, kind)
         star: dict[str, Any] = {
             "color": ORANGE,
             "marker": "*",
             "markersize": 17,
             "markeredgecolor": "white",
         }
-        axes.plot([step], [best], linestyle="", label=f"lowest: step {step}", **star)
+        axes.plot([step], [best], linestyle="", label=f"{BEST[kind]}: step {step}", **star)
     axes.set_xlabel("step")
-    axes.set_ylabel("loss")
+    axes.set_ylabel(kind)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.2)
     axes.legend(frameon=False)

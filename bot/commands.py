@@ -10,13 +10,27 @@ from enum import StrEnum
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from agents import backends, budget, continuing, feedback, judging, methods, weights, work
+from agents import (
+    backends,
+    budget,
+    continuing,
+    feedback,
+    judging,
+    methods,
+    metric_plugins,
+    weights,
+    work,
+)
 from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import controls, further_wishes, rights, uploads
+from bot import controls, delivering, further_wishes, rights, uploads
+from bot.blind import Blind
 from bot.downloads import Links
+from bot.notebook import differences, tries
+from bot.notebook.differences import Difference
+from bot.notebook.tries import Tries
 from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.text import plain
@@ -93,6 +107,11 @@ class Commands:
     services: Services
     links: Links
 
+    @property
+    def blind(self) -> Blind:
+        """What people may do about the answers of base and tuned."""
+        return Blind(self.services)
+
     async def start(self, wish: Start) -> Run:
         """Start a run, once.
 
@@ -121,6 +140,7 @@ class Commands:
         check_wishes(model, [*wish.wishes, *(continuing.shape_of(parent) if parent else ())])
         backends.check(wish.wishes, settings.training)
         judging.check(wish.wishes, self.services.llm)
+        metric_plugins.check(wish.wishes, settings.evaluation)
         self.check_may_start(wish.person, wish.guild)
         run = await self.services.db.write(_start, self.services, wish, model, parent)
         self.services.wake(work.number(run))
@@ -185,6 +205,18 @@ class Commands:
         self.services.wake(run_id)
         return text
 
+    async def revert(self, run_id: int, person: Person, to: int) -> str:
+        """Have the next plan of a run start from that of try `to`. Raises: UserError."""
+        text = await self.services.db.write(controls.revert, self.services, run_id, person, to)
+        self.services.wake(run_id)
+        return text
+
+    async def deliver(self, run_id: int, person: Person, number: int | None = None) -> str:
+        """Have a try of a run handed over, without a number the best one so far. Raises: UserError."""
+        text = await self.services.db.write(controls.deliver, self.services, run_id, person, number)
+        self.services.wake(run_id)
+        return text
+
     async def cancel(self, run_id: int, person: Person) -> str:
         """End a run. Raises: UserError."""
         return await self.services.db.write(controls.cancel, self.services, run_id, person)
@@ -218,6 +250,18 @@ class Commands:
         if found is None:
             raise UserError(f"Run #{run.id} has no adapter yet; it is {run.phase.value}.")
         return self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
+
+    async def tries(self, run_id: int, person: Person, guild: str | None) -> Tries:
+        """Return the tries of a run that is this person's business. Raises: UserError."""
+        await self.visible(run_id, person, guild)
+        return await self.services.db.read(tries.read, run_id)
+
+    async def diff(
+        self, run_id: int, person: Person, guild: str | None, numbers: tuple[int, int]
+    ) -> Difference:
+        """Return what is different between two tries. Raises: UserError."""
+        told = await self.tries(run_id, person, guild)
+        return await differences.between(told, *numbers, self.services.files)
 
     async def visible(self, run_id: int, person: Person, guild: str | None) -> Run:
         """Return a run that is this person's business. Raises: UserError."""
@@ -302,6 +346,8 @@ def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it
         return Reaction(Effect.NOT_ALLOWED_AGAIN), run.id
     answer = Answer(decision, person.id, person.name, comment)
     try:
+        if delivering.by_reply(session, services, approval, person, comment):
+            return Reaction(Effect.DECIDED), run.id
         parent = _checked(session, services, run, approval, person, answer)
     except UserError as error:
         return Reaction(Effect.UNCLEAR, str(error)), run.id

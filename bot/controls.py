@@ -1,4 +1,4 @@
-"""What a person may do to a run that is there, each as one transaction: pause, resume, cancel, export, publish."""
+"""What a person may do to a run that is there, each as one transaction: pause, resume, revert, deliver, cancel, export, publish."""
 
 from collections.abc import Container
 
@@ -7,7 +7,7 @@ from sqlmodel import Session
 from agents import work
 from agents.jobs import ExportFormat
 from agents.services import Services, UserError
-from bot import export_wishes, publish_wishes, reviving, rights
+from bot import delivering, export_wishes, publish_wishes, reverting, reviving, rights
 from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.text import plain
@@ -52,6 +52,20 @@ def resume(session: Session, services: Services, run_id: int, person: Person) ->
         raise UserError(f"Run #{run_id} is neither paused nor failed; it is {run.phase.value}.")
     events.unsettle(session, run_id)
     return f"Run #{run_id} goes on."
+
+
+def revert(session: Session, services: Services, run_id: int, person: Person, to: int) -> str:
+    """Have a run go back to the plan of try `to`. Raises: UserError."""
+    run = _mine(session, services, run_id, person)
+    return reverting.revert(session, services, run, to, person)
+
+
+def deliver(
+    session: Session, services: Services, run_id: int, person: Person, number: int | None
+) -> str:
+    """Have a try handed over, without a number the best one so far. Raises: UserError."""
+    run = _mine(session, services, run_id, person)
+    return delivering.deliver(session, services, run, number, person)
 
 
 def export(

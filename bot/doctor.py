@@ -8,9 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from pydantic import BaseModel
@@ -18,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import autotrain, hub, llm
+from bot.checks import Check
+from bot.notebook import health
 from configs.schema import Backend, LLMSettings, Settings
 from storage.database import AlreadyOpen, Database, FolderLock, sqlite_url
 
@@ -53,22 +53,6 @@ Without a token the terminal does the same work:
 """
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    ok: bool
-    found: str
-    fix: str = ""
-    optional: bool = False
-    """Tunewright works without it; a failure is a hint."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
-
-
 async def examine(settings: Settings) -> list[Check]:
     """Look at everything. The data folder and its database are made where they are missing."""
     local: list[Callable[[Settings], Check]] = [
@@ -87,6 +71,7 @@ async def examine(settings: Settings) -> list[Check]:
         *checks,
         *await _discord(settings),
         *await _hub(settings),
+        *await health.examine(settings),
         *await _language_model(settings.llm),
     ]
 

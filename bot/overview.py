@@ -1,20 +1,22 @@
 """Runs and settings as tables in a terminal, read beside a running bot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Table
 from sqlmodel import Session
 
 from agents.services import UserError
-from bot import cards
+from bot import blind_cards, cards, scenes
 from configs.load import Row
 from configs.registry import facts_of
 from configs.schema import Settings
-from storage import approvals, jobs, runs
+from storage import approvals, blind, jobs, runs
 from storage.database import Database, sqlite_url
 from storage.models import Job, JobState, Run
 
@@ -26,6 +28,8 @@ class Line:
     run: Run
     waiting_for: str | None
     jobs: tuple[Job, ...]
+    opinions: tuple[str, ...] = ()
+    """What people and language models prefer who compared the answers blindly, a sentence each."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -39,6 +43,7 @@ class Line:
             "model": run.model,
             "owner": run.owner,
             "waiting_for": self.waiting_for,
+            "opinions": list(self.opinions),
             "failure": run.failure,
             "created_at": run.created_at.isoformat(),
             "jobs": [
@@ -53,6 +58,16 @@ def read(settings: Settings, run_id: int | None) -> list[Line]:
 
     Raises: UserError: there is no such run, or nothing has been run here yet.
     """
+    with opened(settings) as db:
+        return db.read_now(_lines, run_id)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """Lend the database for reading, beside a running bot too.
+
+    Raises: UserError: nothing has been run here yet.
+    """
     path = settings.data_dir.resolve() / "tunewright.sqlite"
     if settings.database.url is None and not path.exists():
         raise UserError(f"Nothing has been run in {path.parent} yet.")
@@ -60,7 +75,7 @@ def read(settings: Settings, run_id: int | None) -> list[Line]:
         settings.database.url or sqlite_url(path), busy_timeout_s=settings.database.busy_timeout_s
     )
     try:
-        return db.read_now(_lines, run_id)
+        yield db
     finally:
         db.close()
 
@@ -85,6 +100,8 @@ def show(lines: Sequence[Line]) -> None:
         for job in lines[0].jobs:
             detail.add_row(job.id, job.state.value, job.outcome or "–", job.error or "")
         console.print(detail)
+        for opinion in lines[0].opinions:
+            console.print(Markdown(opinion))
         if lines[0].run.failure:
             console.print(lines[0].run.failure, style="red")
 
@@ -143,7 +160,10 @@ def _line(session: Session, run: Run) -> Line:
     mine = jobs.of_run(session, run.id)
     waiting = [f"answer: {a.gate}" for a in approvals.open_of_run(session, run.id)]
     waiting += [f"job: {j.id}" for j in mine if j.state is not JobState.CLOSED]
-    return Line(run, ", ".join(waiting) or None, tuple(mine))
+    test = blind.latest(session, run.id)
+    found = None if test is None else scenes.opinions(session, run, test.iteration)
+    told = () if found is None else tuple(blind_cards.opinions(found))
+    return Line(run, ", ".join(waiting) or None, tuple(mine), told)
 
 
 def _time(moment: datetime) -> str:

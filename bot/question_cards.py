@@ -9,7 +9,7 @@ from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
 from agents.rewards import Judge
-from bot import data_cards, reports
+from bot import blind_cards, data_cards, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
 from bot.surface import Card, Question, Tone
@@ -19,7 +19,9 @@ from storage.models import Approval, Decision
 
 DEFAULT_AFTER_SILENCE = "Training goes on while this question stands; no answer means “go on”."
 
+MOST_OFFERED = 8
 ROWS_NAMED = 5
+ROWS_OF_CHANGE = 12
 
 
 def reading(scene: Scene) -> Card:
@@ -61,11 +63,12 @@ def plan(scene: Scene) -> Card:
         *_cost_sentence(guess),
         *_memory_sentences(guess),
         *_judge_sentences(guess, recipe),
-        _gain_sentence(guess),
+        _gain_sentence(guess, recipe),
         *baseline_sentences(shown.get("baseline")),
         *selection_lines(shown.get("selection")),
         *long_row_sentences(shown.get("long_rows")),
         *_amendments(shown),
+        *row_sentences(shown.get("rows")),
     ]
     origins = "\n".join(
         f"• {inline(f'{name} = {value}')} {plain(why, 160)}"
@@ -182,21 +185,45 @@ def selection_lines(found: dict[str, Any] | None) -> list[str]:
     return lines
 
 
-def _gain_sentence(guess: Estimate) -> str:
+def row_sentences(found: dict[str, Any] | None) -> list[str]:
+    """Say which training rows are left out or get another label, and how to have it otherwise."""
+    if found is None:
+        return []
+    done = []
+    if found["dropped"]:
+        done.append(f"**{found['dropped']:,}** are left out")
+    if found["relabelled"]:
+        done.append(f"**{found['relabelled']:,}** get the likelier label")
+    names = [name.removeprefix("row ") for name in found["named"][:ROWS_OF_CHANGE]]
+    more = ", …" if found["dropped"] + found["relabelled"] > len(names) else ""
+    return [
+        f"Of your rows to learn from {' and '.join(done)} (row {', '.join(names)}{more}). They are kept beside, your file and "
+        "the dev and test rows stay as they are, and “keep all rows” takes it back. Or reply “keep row 12”, “only 20”, "
+        "“relabel them”, “drop them”."
+    ]
+
+
+def _gain_sentence(guess: Estimate, recipe: Recipe) -> str:
     if guess.smallest_gain is None:
         return f"⚠ With {guess.test_rows} test rows no verdict is possible; at least 20 are needed."
-    return (
+    sentence = (
         f"With {guess.test_rows:,} test rows I can only show gains above about "
         f"**{100 * guess.smallest_gain:.0f} points**; smaller ones may stay unproven."
     )
+    asked = recipe.target_gain_points
+    if asked is None:
+        return sentence
+    few = " ⚠ These are too few rows to be sure of it." if asked < 100 * guess.smallest_gain else ""
+    return f"{sentence} A gain below the {asked:g} points that you asked for is called smaller than asked.{few}"
 
 
 def _amendments(shown: dict[str, Any]) -> list[str]:
     lines = []
-    if shown["suggestions"]:
-        lines.append(
-            "From the last try: " + " ".join(plain(s["finding"], 300) for s in shown["suggestions"])
-        )
+    seen = [s["finding"] for s in shown["suggestions"] if not s.get("said")]
+    lines += [plain(s["finding"], 500) for s in shown["suggestions"] if s.get("said")]
+    if seen:
+        lines.append("From the last try: " + " ".join(plain(finding, 300) for finding in seen))
+    lines += _offers(shown["suggestions"])
     if shown["asked"]:
         lines.append(f"You said: “{plain(shown['asked'], 300)}”")
     if shown["changes"]:
@@ -207,6 +234,21 @@ def _amendments(shown: dict[str, Any]) -> list[str]:
         lines.append(f"Changed: {changes}")
     lines.extend(plain(note, 300) for note in shown["notes"])
     return lines
+
+
+def _offers(suggestions: list[dict[str, Any]]) -> list[str]:
+    """List the debugger's changes by number where a person may choose among them."""
+    offered = [s for s in suggestions if s.get("number")]
+    if all(s["taken"] for s in offered):
+        return []
+    others = [s["number"] for s in offered if not s["taken"]]
+    several = f", “take {offered[0]['number']} and {others[-1]}”" if len(offered) > 1 else ""
+    lines = ["What could be changed (✔: this plan does; one at a time tells what helped):"]
+    lines += [
+        f"{s['number']}. {'✔ ' if s['taken'] else ''}{plain(s['advice'], 200)}"
+        for s in offered[:MOST_OFFERED]
+    ]
+    return [*lines, f"For another choice reply “take {others[0]}”{several} or “take none”."]
 
 
 def change(scene: Scene) -> Card:
@@ -238,12 +280,15 @@ def checkpoint(scene: Scene) -> Card:
 
 def report(scene: Scene) -> Card:
     """Show a verdict and ask whether it is good enough."""
+    card = reports.report_card(scene.event.payload, scene.job.payload if scene.job else None)
+    told = blind_cards.opinions(scene.opinions)
     return ask(
         scene,
-        reports.report_card(scene.event.payload, scene.job.payload if scene.job else None),
+        replace(card, body="\n".join([card.body, *told])),
         yes="hand it over",
         no="not good enough, look for what to improve",
-        hint="Or reply with what is wrong, for example “more epochs” or “lr 1e-4”.",
+        hint="Or reply with what is wrong, for example “answers are too long”, “it confuses refund and chargeback”, “row 17 is "
+        "wrong”, or with what to change: “lr 1e-4”.",
     )
 
 

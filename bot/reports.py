@@ -6,33 +6,29 @@ from typing import Any
 from agents.delivery import snippet
 from agents.jobs import (
     DEV_LOSS_ROSE,
+    AgainstParent,
+    AgainstTry,
     Comparison,
     EvaluateResult,
     LossSpike,
     ScoredItem,
+    Slice,
     TrainResult,
     Verdict,
 )
-from agents.recipe import Metric
+from bot import caveats, metric_tables
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.surface import Card, Field
 from bot.text import block, clip, duration, inline, plain
 
-METRICS = {
-    Metric.EXACT_MATCH: "answers exactly right",
-    Metric.TOKEN_F1: "words in common (token F1)",
-    Metric.CHRF: "letters in common (chrF)",
-    Metric.ROUGE_L: "wording in order (ROUGE-L)",
-    Metric.BLEU: "phrases in common (BLEU)",
-    Metric.PAIR_ACCURACY: "preferred answer of a pair found",
-    Metric.VOTE_ACCURACY: "thumbs agreed with",
-    Metric.REWARD: "reward of the answers",
-}
+MOST_FIELDS = 40
 MOST_DAMAGES = 3
 SHOWN_SPIKES = 2
 """On the card; the attached report has all."""
 SHOWN_EXCERPTS = 2
 MOST_ROWS_NAMED = 16
+MOST_WORSE = 3
+"""Parts of the test rows that became worse, on the card."""
 SHOWN_ITEMS = 2
 """Best and worst on the card; the attached report has five of each."""
 
@@ -41,16 +37,23 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
     weak = [item for item in result.worst if item.tuned_score < 1]
-    lines = [sentence(result), *against_parent(result), *_judged_by(result)]
+    lines = [
+        sentence(result),
+        *caveats.prompted(result),
+        *caveats.forgot(result.forgetting),
+        *metric_tables.guessed(result, training),
+        *against_parent(result),
+        *against_try(result),
+        *_judged_by(result),
+    ]
     if shown["partial"]:
         lines.append("The training was stopped early; this measures the best step until then.")
     if shown["again"]:
         lines.append("This is the best try so far. Take it after all?")
-    lines.append(f"{plain(result.verdict_reason, 300)} (test set opened {result.openings}×)")
-    if result.more_items_needed:
-        lines.append(
-            f"About {result.more_items_needed:,} more test rows would show a gain of this size."
-        )
+    lines.append(f"{plain(result.verdict_reason, 400)} (test set opened {result.openings}×)")
+    lines.extend(caveats.not_scored(result.contamination))
+    lines.extend(_evidence(result))
+    lines.extend(_became_worse(result))
     lines.extend(_items("Where it got better", result.best[:SHOWN_ITEMS]))
     if not result.best:
         lines.append("\nNo answer became better.")
@@ -62,7 +65,8 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
         title=f"Verdict: {result.verdict.value.replace('_', ' ').upper()}{try_number}",
         body="\n".join(lines),
         fields=tuple(
-            _field(c, primary=c.metric is result.primary.metric) for c in result.comparisons
+            _field(c, primary=c.metric is result.primary.metric)
+            for c in metric_tables.on_card(result)
         ),
         charts=(_comparison(result), *_loss(training)),
         report=full_report(result, training),
@@ -73,16 +77,30 @@ def sentence(result: EvaluateResult) -> str:
     """Say the verdict so that somebody who never heard of a metric understands it."""
     primary = result.primary
     before, after = _percent(primary.base), _percent(primary.tuned)
-    what = METRICS[primary.metric]
+    what = metric_tables.NAMES[primary.metric]
     numbers = f"{what}: base {before}, tuned {after}, on {result.items} rows it never saw"
-    margin = f"{100 * primary.gain:+.1f} points, between {100 * primary.low:+.1f} and {100 * primary.high:+.1f} with 95 % confidence"
+    margin = _difference(primary)
+    but = caveats.headline(result)
     match result.verdict:
         case Verdict.BETTER:
-            return f"**The tuned model is better.** {numbers}. That is {margin}."
+            return f"**The tuned model is better{but}.** {numbers}. That is {margin}."
+        case Verdict.SMALLER_THAN_ASKED:
+            asked = f"{result.target_gain_points:g}" if result.target_gain_points else "more"
+            return (
+                f"**The tuned model is better, but by less than you asked for{but}.** {numbers}. That is {margin}; you asked "
+                f"for {asked} points."
+            )
         case Verdict.WORSE:
             return f"**The tuned model is worse.** {numbers}. That is {margin}. I would not use it."
         case Verdict.CANNOT_TELL:
             return f"**I cannot tell whether the tuned model is better.** {numbers}. The difference is {margin}: it may be chance."
+
+
+def _difference(found: Comparison | AgainstParent | AgainstTry) -> str:
+    low, high = 100 * found.low, 100 * found.high
+    return (
+        f"{100 * found.gain:+.1f} points, between {low:+.1f} and {high:+.1f} with 95 % confidence"
+    )
 
 
 def against_parent(result: EvaluateResult) -> list[str]:
@@ -97,9 +115,79 @@ def against_parent(result: EvaluateResult) -> list[str]:
     }
     return [
         f"It was trained further from the adapter of run #{found.run}, which gets {_percent(found.parent)} on the same rows. "
-        f"{words[found.verdict]} The difference is {100 * found.gain:+.1f} points, between {100 * found.low:+.1f} and "
-        f"{100 * found.high:+.1f} with 95 % confidence."
+        f"{words[found.verdict]} The difference is {_difference(found)}."
     ]
+
+
+def against_try(result: EvaluateResult) -> list[str]:
+    """Say how tuned does against the best try before; nothing where there is none."""
+    found = result.against_try
+    if found is None:
+        return []
+    words = {
+        Verdict.BETTER: f"It is **better** than try {found.iteration}, the best so far.",
+        Verdict.WORSE: f"It is **worse** than try {found.iteration}, the best so far.",
+        Verdict.CANNOT_TELL: f"I cannot tell whether it is better than try {found.iteration}, the best so far.",
+    }
+    return [
+        f"{words[found.verdict]} That one gets {_percent(found.other)} on the same {found.items:,} rows, this one "
+        f"{_percent(found.tuned)}: {_difference(found)}."
+    ]
+
+
+def _evidence(result: EvaluateResult) -> list[str]:
+    """Say what the verdict rests on, beside the interval: rows that differ, rows that say the same, rows that are missing."""
+    primary, lines = result.primary, []
+    if primary.gained is not None and primary.lost is not None:
+        lines.append(
+            f"Only the tuned model was right on {primary.gained:,} rows, only the base on {primary.lost:,}."
+        )
+    if result.groups is not None:
+        lines.append(
+            f"Some of the {result.items:,} rows resemble each other; the {result.groups:,} groups of them count as one "
+            "piece of evidence each."
+        )
+    if result.more_items_needed:
+        lines.append(
+            f"About {result.more_items_needed:,} more test rows would show a difference of this size."
+        )
+    return lines
+
+
+def _became_worse(result: EvaluateResult) -> list[str]:
+    return [
+        f"⚠ It became **worse** on {_slice_name(part)}: {100 * part.gain:+.1f} points on {part.items:,} rows, between "
+        f"{100 * part.low:+.1f} and {100 * part.high:+.1f}."
+        for part in result.slices
+        if part.verdict is Verdict.WORSE
+    ][:MOST_WORSE]
+
+
+def _slice_name(part: Slice) -> str:
+    return f"{part.by} {inline(part.name)}"
+
+
+def _slices(result: EvaluateResult) -> list[str]:
+    """Return the table of the parts of the test rows; nothing where they were not parted."""
+    if not result.slices:
+        return []
+    rows = "\n".join(
+        f"| {part.by} | {plain(part.name, 80)} | {part.items:,} | {_percent(part.base)} | {_percent(part.tuned)} "
+        f"| {100 * part.gain:+.1f} | {100 * part.low:+.1f} … {100 * part.high:+.1f} | {_slice_verdict(part)} |"
+        for part in result.slices
+    )
+    return [
+        "## Parts of the test rows\n\n"
+        "p-values are corrected for all parts together (Holm); under 20 rows there is no verdict.\n\n"
+        "| by | part | rows | base | tuned | gain (points) | 95 % interval | verdict |\n|---|---|---|---|---|---|---|---|\n"
+        + rows
+    ]
+
+
+def _slice_verdict(part: Slice) -> str:
+    if part.verdict is None or part.adjusted_p_value is None:
+        return "too few rows"
+    return f"{part.verdict.value.replace('_', ' ')} (p {part.adjusted_p_value:.2g})"
 
 
 def _judged_by(result: EvaluateResult) -> list[str]:
@@ -129,13 +217,17 @@ def _left_out(done: TrainResult) -> list[str]:
 
 def _went(done: TrainResult) -> str:
     text = f"{done.steps_done:,} of {done.steps_planned:,} steps in {duration(done.train_s)} ({done.tokens_per_s:.0f} tokens/s)."
-    if done.dev_losses:
+    if done.rewards and done.dev_losses:
+        dev = [reward for _step, reward in _dev_rewards(done)]
+        text += f" Dev reward {dev[0]:.3f} → {max(dev):.3f}, best at step {done.best_step}."
+    elif done.dev_losses:
         first, best = done.dev_losses[0][1], min(loss for _step, loss in done.dev_losses)
         text += f" Dev loss {first:.3f} → {best:.3f}, best at step {done.best_step}."
     if done.reason == DEV_LOSS_ROSE:
         text += " It ended early: the dev loss kept lying above its best, so more steps would have made it worse."
-    if len(done.losses) > 2:
-        text += f"\nloss {inline(sparkline([loss for _step, loss in done.losses], 40))}"
+    what, curve = ("reward", done.rewards) if done.rewards else ("loss", done.losses)
+    if len(curve) > 2:
+        text += f"\n{what} {inline(sparkline([value for _step, value in curve], 40))}"
     if done.resumed_from_step is not None:
         text += f" Resumed from step {done.resumed_from_step}."
     elif done.damaged:
@@ -163,26 +255,45 @@ def _spike(spike: LossSpike, excerpts: int = SHOWN_EXCERPTS) -> str:
 def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
     """Return the whole report as Markdown."""
     done = TrainResult.model_validate(training) if training else None
-    rows = "\n".join(
-        f"| {METRICS[c.metric]} | {_percent(c.base)} | {_percent(c.tuned)} | {100 * c.gain:+.1f} "
-        f"| {100 * c.low:+.1f} … {100 * c.high:+.1f} | {c.p_value:.2g} |"
-        for c in result.comparisons
-    )
     parts = [
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
         sentence(result),
+        *caveats.prompted(result),
+        *caveats.forgot(result.forgetting),
+        *metric_tables.guessed(result, training, most=MOST_FIELDS),
         *against_parent(result),
+        *against_try(result),
         *_judged_by(result),
-        f"{plain(result.verdict_reason, 600)}. p after correction {result.adjusted_p_value:.2g}; "
+        f"{plain(result.verdict_reason, 600)} p after correction {result.adjusted_p_value:.2g}; "
         f"test set opened {result.openings}×; {result.items} items.",
-        "| metric | base | tuned | gain (points) | 95 % interval | p |\n|---|---|---|---|---|---|\n"
-        + rows,
+        *caveats.not_scored(result.contamination),
+        *_evidence(result),
+        _answered(result),
+        metric_tables.table(result.comparisons, result.forgetting),
+        *caveats.prompt_table(result),
+        *metric_tables.abilities(result.forgetting),
+        *metric_tables.details(result),
+        *_slices(result),
+        *caveats.contaminated(result.contamination),
         _went(done) if done else "",
         *(_spikes(done) if done else []),
         *_items("Five best", result.best),
         *_items("Five worst", result.worst),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _answered(result: EvaluateResult) -> str:
+    """Say how fast the models answered; nothing of results of older versions."""
+    if result.answers_per_s is None:
+        return ""
+    reused = ""
+    if result.answers_reused:
+        reused = f" {result.answers_reused:,} more were known already and not asked for again."
+    return (
+        f"{result.answers_given:,} answers of all models together in {duration(result.evaluate_s)}, "
+        f"{result.answers_per_s:.1f} in a second of answering.{reused}"
+    )
 
 
 def _spikes(done: TrainResult) -> list[str]:
@@ -203,9 +314,9 @@ def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:
     shown = [
         block(
             f"question  {clip(' '.join(i.prompt.split()), 160)}\n"
-            f"expected  {clip(' '.join(i.reference.split()), 120)}\n"
+            f"{_line('expected', i.reference)}"
             f"base      {clip(' '.join(i.base.split()), 120)}\n"
-            f"{_of_parent(i)}"
+            f"{_line('earlier', i.parent)}"
             f"tuned     {clip(' '.join(i.tuned.split()), 120)}",
             700,
         )
@@ -214,19 +325,23 @@ def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:
     return [f"\n**{title}**", *shown]
 
 
-def _of_parent(item: ScoredItem) -> str:
-    return "" if item.parent is None else f"earlier   {clip(' '.join(item.parent.split()), 120)}\n"
+def _line(what: str, text: str | None) -> str:
+    """Return a line of an item; none where there is no such text, as rows that are rewarded may have no reference."""
+    return f"{what:<10}{clip(' '.join(text.split()), 120)}\n" if text else ""
 
 
 def _field(comparison: Comparison, *, primary: bool) -> Field:
-    name = METRICS[comparison.metric] + (" ★" if primary else "")
-    return Field(name, f"{_percent(comparison.base)} → **{_percent(comparison.tuned)}**")
+    name = metric_tables.NAMES[comparison.metric] + (" ★" if primary else "")
+    before, after = (
+        metric_tables.value(comparison.metric, n) for n in (comparison.base, comparison.tuned)
+    )
+    return Field(name, f"{before} → **{after}**")
 
 
 def _comparison(result: EvaluateResult) -> ChartSpec:
-    others = [c for c in result.comparisons if c.metric is not result.primary.metric]
     bars = [
-        Bar(METRICS[c.metric], c.base, c.tuned, c.low, c.high) for c in (result.primary, *others)
+        Bar(metric_tables.NAMES[c.metric], c.base, c.tuned, c.low, c.high)
+        for c in metric_tables.on_card(result)
     ]
     return comparison_chart(f"Base against tuned on {result.items} rows neither has seen", bars)
 
@@ -235,8 +350,16 @@ def _loss(training: dict[str, Any] | None) -> list[ChartSpec]:
     done = TrainResult.model_validate(training) if training else None
     if done is None or len(done.losses) < 2:
         return []
-    shown = {"losses": done.losses, "dev_losses": done.dev_losses}
+    if done.rewards:
+        shown = {"training": done.rewards, "dev": _dev_rewards(done)}
+        return [ChartSpec("reward", "Reward over the training", shown)]
+    shown = {"training": done.losses, "dev": done.dev_losses}
     return [ChartSpec("loss", "Loss over the training", shown)]
+
+
+def _dev_rewards(done: TrainResult) -> list[tuple[int, float]]:
+    """Return the dev rewards of a training whose dev loss is what they lack to 1."""
+    return [(step, 1 - loss) for step, loss in done.dev_losses]
 
 
 def _percent(value: float) -> str:

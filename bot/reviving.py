@@ -18,16 +18,7 @@ def revive(session: Session, services: Services, run: Run) -> None:
     if phase is Phase.DEBUGGING:
         phase = Phase.PLANNING if run.best_iteration is None else Phase.REVIEWING
     iteration = run.best_iteration or run.iteration if phase is Phase.REVIEWING else run.iteration
-    runs.move(
-        session,
-        run,
-        phase,
-        failure=None,
-        failed_phase=None,
-        ended_at=None,
-        paused=False,
-        iteration=iteration,
-    )
+    runs.bring_back(session, run, phase, iteration=iteration)
     if phase is Phase.REVIEWING:
         _ask_again(session, services, work.number(run), iteration)
     else:

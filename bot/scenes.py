@@ -5,9 +5,11 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from agents import preferences
 from agents.jobs import Progress
-from storage import approvals, datasets, jobs, runs
-from storage.models import Approval, Dataset, Event, Job, JobState, Run
+from agents.preferences import Judgement, Licence, People
+from storage import approvals, blind, datasets, jobs, runs
+from storage.models import Approval, Ballot, Dataset, Event, Job, JobState, Run
 
 SOON_S = 5.0
 """Least that is said of a job that has outlived its estimate."""
@@ -24,6 +26,28 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Opinions:
+    """What people and a language model preferred who did not know which answer was whose."""
+
+    people: People | None = None
+    """None: no result has been told, so that nobody who still votes is influenced."""
+    judgements: tuple[tuple[Judgement, Licence], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A ballot and how it stands."""
+
+    ballot: Ballot
+    of: int
+    """Ballots of the test."""
+    votes: int
+    """At this one."""
+    is_open: bool
+    is_newest: bool
+
+
+@dataclass(frozen=True)
 class Scene:
     """An event and the rows around it, as they are now."""
 
@@ -35,6 +59,10 @@ class Scene:
     place: Place | None
     progress: tuple[Progress, ...] = ()
     """Of the job's folder; read after the rows."""
+    asked: Asked | None = None
+    """Of a ballot's event."""
+    opinions: Opinions = Opinions()
+    """Of a report's event."""
     link: str | None = None
     """Where the adapter can be downloaded; made from the event, so that it stays the same."""
 
@@ -67,6 +95,42 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
         place=_place(session, job, now, running_per_user)
         if job and job.state is JobState.QUEUED
         else None,
+        asked=_asked(session, event) if event.kind == blind.BALLOT else None,
+        opinions=opinions(session, run, event.payload["iteration"])
+        if event.kind == "report"
+        else Opinions(),
+    )
+
+
+def opinions(session: Session, run: Run, iteration: int) -> Opinions:
+    """Return what people and language models think of the answers of a try, as far as it may be told."""
+    assert run.id is not None
+    test = blind.find(session, run.id, iteration)
+    if test is None or test.id is None:
+        return Opinions()
+    return Opinions(
+        preferences.of_people(session, test) if test.told and not test.asking else None,
+        ()
+        if test.judge or test.asking
+        else tuple(
+            (preferences.of_judge(session, test, name), preferences.licence(session, run, name))
+            for name in blind.judges(session, test.id)
+        ),
+    )
+
+
+def _asked(session: Session, event: Event) -> Asked:
+    ballot = blind.ballot(session, event.payload["ballot_id"])
+    assert ballot is not None
+    test = blind.get(session, ballot.test_id)
+    newest = blind.newest_asked(session, ballot.test_id)
+    given = [vote for vote in blind.votes(session, ballot.test_id) if vote.ballot_id == ballot.id]
+    return Asked(
+        ballot=ballot,
+        of=len(blind.ballots(session, ballot.test_id)),
+        votes=len(given),
+        is_open=test.asking and not ballot.final,
+        is_newest=newest is None or newest.id == ballot.id,
     )
 
 

@@ -21,7 +21,7 @@ from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from bot.uploads import Upload
 from configs.schema import GateKind, Settings
-from storage import datasets, events, publications, runs
+from storage import blind, datasets, events, publications, runs
 from storage.models import FINAL, Phase, PublicationOutcome
 
 
@@ -45,6 +45,12 @@ class Job:
     """The format that a delivered run is to be written in."""
     publish: Publish | None = None
     """Where a delivered run is to be pushed to."""
+    revert_to: int | None = None
+    """The try whose plan a run is to go on from."""
+    deliver: bool = False
+    """A try of a run is to be handed over."""
+    deliver_try: int | None = None
+    """Which one; None: the best one so far."""
     serve: bool = False
     """Keep the download link alive until Ctrl+C."""
 
@@ -123,6 +129,12 @@ async def _go_on(app: App, job: Job, run_id: int, person: Person) -> None:
     if job.publish is not None and run.phase is not Phase.PUBLISHING:
         await app.commands.publish(run_id, person, job.publish)
         return
+    if job.revert_to is not None:
+        await app.commands.revert(run_id, person, job.revert_to)
+        return
+    if job.deliver:
+        await app.commands.deliver(run_id, person, job.deliver_try)
+        return
     if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
         raise UserError(
             f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
@@ -183,7 +195,7 @@ async def _until_ended(app: App, run_id: int) -> Phase:
         shown = not [
             e
             for e, _d in await app.services.db.read(events.undelivered, NAME)
-            if e.run_id == run_id
+            if e.run_id == run_id and e.kind != blind.BALLOT  # it waits for no end
         ]
         if run.phase in FINAL and shown:
             return run.phase

@@ -17,6 +17,7 @@ WORK = {
     JobKind.SELECT: "Comparing models",
     JobKind.TRAIN: "Training",
     JobKind.TRAIN_REWARD: "Training the reward model",
+    JobKind.INSPECT: "Looking for wrong rows",
     JobKind.EVALUATE: "Measuring base against tuned",
     JobKind.EXPORT: "Writing another format",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.charts import Chart, ChartSpec
-from storage.models import Decision
+from storage.models import Choice, Decision
 
 
 class Tone(StrEnum):
@@ -67,6 +67,8 @@ class Card:
     footer: str = ""
     """Ends with the message's marker, by which it is found again after a crash."""
     question: Question | None = None
+    ballot: int | None = None
+    """Number of the ballot that can be voted on with 🅰️, 🅱️ or 🤝 below the card."""
     notify: tuple[str, ...] = ()
     """`surface:id` of the people whom a new message of this card notifies by name."""
     charts: tuple[ChartSpec, ...] = ()
@@ -170,3 +172,8 @@ class Surface(Protocol):
 
 DECISIONS = {"✅": Decision.APPROVE, "❌": Decision.REJECT}
 """The exact code points that count; look-alikes do not."""
+
+CHOICES = {"🅰️": Choice.A, "🅱️": Choice.B, "🤝": Choice.TIE}
+"""What a reaction below a ballot votes for."""
+ENOUGH = "🏁"
+"""Ends a comparison and shows its result."""

@@ -42,6 +42,8 @@ class TerminalSurface:
         self.edit_interval_s = 2.0 if console.is_terminal else 15.0
         self.question: Question | None = None
         """The one shown last, while it is open."""
+        self.ballot: int | None = None
+        """The one shown last, while it can be voted on."""
         self.asked = asyncio.Event()
         self._shown: dict[str, Card] = {}
 
@@ -58,6 +60,8 @@ class TerminalSurface:
         self.console.print(_panel(card, parcel))
         for line in card.copyable:
             self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+        if card.ballot is not None:
+            self.ballot = card.ballot
         if card.question is not None:
             self.question = card.question
             self.asked.set()
@@ -73,7 +77,7 @@ class TerminalSurface:
             self.console.print(Markdown(f"↳ {card.title}: {answer}"))
         elif before is None or before.title != card.title:
             self.console.print(_markdown(f"↳ **{card.title}**\n{card.body}"))
-        elif card.body != before.body:
+        elif card.body != before.body and before.ballot is None:
             line = "  " + _one_line(card.body)
             self.console.print(
                 line, style="dim", highlight=False, no_wrap=True, overflow="ellipsis"
@@ -105,7 +109,7 @@ async def answer_questions(app: App, surface: TerminalSurface, person: Person) -
     """
     while True:
         await surface.asked.wait()
-        words = await _typed(surface.console)
+        words = await typed(surface.console, PROMPT)
         question = surface.question
         if question is None:
             surface.console.print("No question is open right now.")
@@ -117,7 +121,7 @@ async def answer_questions(app: App, surface: TerminalSurface, person: Person) -
                 surface.settle(question)
 
 
-async def _typed(console: Console) -> str:
+async def typed(console: Console, prompt: str) -> str:
     """Return the next line from the keyboard. Waiting for it can be cancelled and holds no exit up.
 
     Raises: EOFError: there will be none.
@@ -131,7 +135,7 @@ async def _typed(console: Console) -> str:
 
     def read() -> None:
         try:
-            text = console.input(PROMPT)
+            text = console.input(prompt)
         except EOFError:
             text = None
         with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits for the line

@@ -258,6 +258,22 @@ class PlanningSettings(_Section):
     """Languages that it must know, as ISO 639 codes; models that list none are let in. Empty: any."""
 
 
+class EvaluationSettings(_Section):
+    """How answers are scored."""
+
+    metric_plugins: tuple[str, ...] = ()
+    """Metrics of installed packages that runs may use (`metric={"kind": "plugin", "name": …}`): names of entry points of the
+    group `tunewright.metrics`. Their code runs in jobs. Empty: none."""
+    prompted_base: bool = True
+    """Whether the base is asked the test rows with a better prompt too, without and with examples: a prompt may do as much as a
+    training. The first evaluation of a test set asks the base three times instead of once; later ones know the answers."""
+    general_suite: bool = True
+    """Whether base and tuned are also asked a hundred everyday things, to see what was forgotten. Costs some seconds with a
+    small model; not asked of reward models, which answer nothing."""
+    general_margin_points: float = Field(default=2.0, gt=0, le=100)
+    """How much worse the tuned model may be at them, in points, to count as having kept what it could do."""
+
+
 class AutoTrainSettings(_Section):
     """Hugging Face's AutoTrain, another program that trains; optional, see docs/autotrain.md."""
 
@@ -414,6 +430,45 @@ class HubSettings(_Section):
         raise ValueError("https://… or a loopback address such as http://127.0.0.1:80")
 
 
+class NotebookSettings(_Section):
+    """Where the lab notebooks of runs are pushed to. Their text holds rows of your data, see docs/notebook.md."""
+
+    remote: str | None = Field(
+        default=None,
+        examples=["https://git.example.org/lab/run-{run}.git", "/srv/git/notebooks.git"],
+    )
+    """A repository: https, http on a loopback address, or the absolute path of one on this machine. `{run}` stands for the
+    number of the run; without it all runs share the repository, each with a branch `run-N`. None: nothing is pushed."""
+    username: str = Field(default="git", min_length=1, max_length=100, pattern=r"^[^\s:]+$")
+    """Account that pushes, as the server wants it beside a token."""
+    token: SecretStr | None = None
+    """Token or password of that account. It is sent to `remote` and kept nowhere else. None: sent without one."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """How long the server may be silent."""
+
+    @field_validator("remote")
+    @classmethod
+    def _names_a_place_only(cls, remote: str | None) -> str | None:
+        if remote is None:
+            return None
+        parts = _split(remote.replace("{run}", "1"))
+        is_url = parts.scheme == "https" or (
+            parts.scheme == "http" and _is_loopback(parts.hostname or "")
+        )
+        names_more = "@" in parts.netloc or parts.query or parts.fragment
+        printable = remote.isprintable() and " " not in remote
+        braces = remote.replace("{run}", "")
+        if "{" in braces or "}" in braces or not printable:
+            raise ValueError("an address in which only {run} is filled in, without spaces")
+        if is_url and parts.hostname and not names_more:
+            return remote.rstrip("/")
+        if not parts.scheme and remote.startswith("/") and ".." not in Path(remote).parts:
+            return remote
+        raise ValueError(
+            "https://… (or http:// on a loopback address) without a name, password or ?, or an absolute path"
+        )
+
+
 class Settings(_Section):
     """All settings of one Tunewright."""
 
@@ -428,6 +483,7 @@ class Settings(_Section):
     intake: IntakeSettings = IntakeSettings()
     planning: PlanningSettings = PlanningSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     limits: LimitSettings = LimitSettings()
     budgets: BudgetSettings = BudgetSettings()
@@ -435,6 +491,7 @@ class Settings(_Section):
     schedule: ScheduleSettings = ScheduleSettings()
     llm: LLMSettings = LLMSettings()
     hub: HubSettings = HubSettings()
+    notebook: NotebookSettings = NotebookSettings()
 
     def guild(self, guild_id: str | None) -> GuildSettings:
         """Return a server's own settings, or the defaults for an unknown one."""

@@ -53,11 +53,9 @@ def reserve(session: Session, want: Want, limits: dict[str, Limits], now: dateti
     """Reserve what a plan takes, once, or say what is short; `limits` by scope."""
     if _find(session, want.run_id, want.iteration, want.revision) is not None:
         return None
-    settle(session, now)
-    for scope, limit in limits.items():
-        short = _short(session, want, scope, limit, now)
-        if short is not None:
-            return short
+    short = lacking(session, want, limits, now)
+    if short is not None:
+        return short
     session.add(
         Reservation(
             run_id=want.run_id,
@@ -73,6 +71,13 @@ def reserve(session: Session, want: Want, limits: dict[str, Limits], now: dateti
     )
     session.flush()
     return None
+
+
+def lacking(session: Session, want: Want, limits: dict[str, Limits], now: datetime) -> Short | None:
+    """Return what is short for a plan, reserving nothing; None where nothing is."""
+    settle(session, now)
+    found = (_short(session, want, scope, limit, now) for scope, limit in limits.items())
+    return next((short for short in found if short is not None), None)
 
 
 def settle(session: Session, now: datetime) -> None:

@@ -46,15 +46,37 @@ def _add_publications(connection: Connection) -> None:
     SQLModel.metadata.tables["publication"].create(connection, checkfirst=True)
 
 
+def _add_notebooks(connection: Connection) -> None:
+    """Runs have a notebook, plans know the configuration they were made under, and a run can go back to a try."""
+    SQLModel.metadata.tables["entry"].create(connection, checkfirst=True)
+    _add_column(connection, "settings", "JSON NOT NULL DEFAULT '{}'", table="plan")
+    _add_column(connection, "revert", "JSON")
+
+
+def _add_rows_of_plans(connection: Connection) -> None:
+    """Plans know what they change in the rows to learn from."""
+    _add_column(connection, "rows", "JSON", table="plan")
+
+
+def _add_blind_tests(connection: Connection) -> None:
+    for table in ("blindtest", "ballot", "vote", "ruling"):
+        SQLModel.metadata.tables[table].create(connection, checkfirst=True)
+
+
+def _add_evidence(connection: Connection) -> None:
+    """Suggestions know what a person has said."""
+    _add_column(connection, "evidence", "JSON", table="suggestion")
+
+
 def _add_list(connection: Connection, column: str) -> None:
     """Add a column with an empty list to all runs."""
     _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
 
 
-def _add_column(connection: Connection, column: str, kind: str) -> None:
-    """Add a column to all runs. A new database has it already."""
-    if column not in {known["name"] for known in inspect(connection).get_columns("run")}:
-        connection.execute(text(f"ALTER TABLE run ADD COLUMN {column} {kind}"))
+def _add_column(connection: Connection, column: str, kind: str, *, table: str = "run") -> None:
+    """Add a column to all runs, or rows of another table. A new database has it already."""
+    if column not in {known["name"] for known in inspect(connection).get_columns(table)}:
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"))
 
 
 MIGRATIONS: dict[str, Migrate] = {
@@ -64,6 +86,10 @@ MIGRATIONS: dict[str, Migrate] = {
     "0004_repairs": _add_repairs,
     "0005_parents": _add_parents,
     "0006_publications": _add_publications,
+    "0007_notebooks": _add_notebooks,
+    "0008_rows_of_plans": _add_rows_of_plans,
+    "0009_blind_tests": _add_blind_tests,
+    "0010_evidence": _add_evidence,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

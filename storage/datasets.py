@@ -1,10 +1,16 @@
 """Data sets of a run and what was made from them: plans, artifacts, reports, suggestions."""
 
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, or_, select
 
 from storage.models import Artifact, Dataset, EvaluationReport, Plan, Suggestion
 
 UPLOAD = "upload"
+TEST = "test"
+KNOWN_ANSWERS = "known_answers"
+"""Role of what models answered in the last evaluation of a run."""
+ANSWERS = "answers"
+"""Role, of a try, of what base and tuned said to each sealed row."""
 
 
 def keep(session: Session, dataset: Dataset) -> Dataset:
@@ -28,6 +34,25 @@ def replace(session: Session, dataset: Dataset) -> Dataset:
     return known
 
 
+def remove(session: Session, run_id: int, role: str) -> None:
+    """Let nothing play a role in a run any more; the file stays in the store."""
+    known = find(session, run_id, role)
+    if known is not None:
+        session.delete(known)
+        session.flush()
+
+
+def role_of_try(role: str, iteration: int) -> str:
+    """Return the role of a file that one try alone has: `train.2`."""
+    return f"{role}.{iteration}"
+
+
+def train_of(session: Session, run_id: int, iteration: int) -> Dataset | None:
+    """Return the rows that a try learns from: its own where its plan changes some, else those of the run."""
+    own = find(session, run_id, role_of_try("train", iteration))
+    return own or find(session, run_id, "train")
+
+
 def find(session: Session, run_id: int, role: str) -> Dataset | None:
     """Return the data set that plays a role in a run."""
     return session.exec(
@@ -46,6 +71,21 @@ def uploads(session: Session, run_id: int) -> list[Dataset]:
     while (more := find(session, run_id, role_of_upload(len(found)))) is not None:
         found.append(more)
     return found
+
+
+def known_answers(session: Session, test: Dataset) -> Dataset | None:
+    """Return answers to the rows of a test set: those of its own run, else of the newest run with the same rows."""
+    other = aliased(Dataset)
+    return session.exec(
+        select(Dataset)
+        .join(other, col(other.run_id) == col(Dataset.run_id))
+        .where(
+            Dataset.role == KNOWN_ANSWERS,
+            col(other.role) == "test",
+            col(other.sha256) == test.sha256,
+        )
+        .order_by((col(Dataset.run_id) == test.run_id).desc(), col(Dataset.id).desc())
+    ).first()
 
 
 def latest_plan(session: Session, run_id: int, iteration: int | None = None) -> Plan | None:
@@ -67,15 +107,31 @@ def report_of(session: Session, run_id: int, iteration: int) -> EvaluationReport
     ).first()
 
 
-def reports(session: Session, run_id: int) -> list[EvaluationReport]:
-    """Return the reports of a run, oldest first: every opening of its test set."""
+def openings(session: Session, run_id: int) -> list[EvaluationReport]:
+    """Return the reports of all runs on the test rows of this one, oldest first: every opening of them.
+
+    Runs with the same sealed file are on the same rows, and so are runs with an upload in common: it is split the same
+    way each time, whatever sentence stands before its prompts.
+    """
+    played = or_(col(Dataset.role) == TEST, col(Dataset.role).startswith(UPLOAD))
+    files = select(Dataset.sha256).where(Dataset.run_id == run_id, played)
+    runs = select(Dataset.run_id).where(col(Dataset.sha256).in_(files), played)
     return list(
         session.exec(
             select(EvaluationReport)
-            .where(EvaluationReport.run_id == run_id)
-            .order_by(col(EvaluationReport.iteration))
+            .where(col(EvaluationReport.run_id).in_(runs))
+            .order_by(col(EvaluationReport.created_at), col(EvaluationReport.id))
         )
     )
+
+
+def suggest(session: Session, run_id: int, iteration: int, rows: list[Suggestion]) -> None:
+    """Keep what is suggested after a try. What was suggested before, and led to no plan, goes: the try was looked at anew."""
+    for earlier in suggestions(session, run_id, iteration):
+        session.delete(earlier)
+    session.flush()
+    session.add_all(rows)
+    session.flush()
 
 
 def suggestions(session: Session, run_id: int, iteration: int) -> list[Suggestion]:
@@ -96,4 +152,4 @@ def artifact(
     query = select(Artifact).where(Artifact.run_id == run_id, Artifact.kind == kind)
     if iteration is not None:
         query = query.where(Artifact.iteration == iteration)
-    return session.exec(query.order_by(col(Artifact.iteration).desc())).first()
+    return session.exec(query.order_by(col(Artifact.id).desc())).first()

@@ -92,6 +92,14 @@ def forget_message(session: Session, surface: str, message_id: str) -> None:
         forget_delivery(session, found[1].id)
 
 
+def show_anew(session: Session, event: Event) -> None:
+    """Send the card of an event as a new message wherever it has been sent; its old message is none of ours any more."""
+    for delivery in session.exec(select(Delivery).where(Delivery.event_id == event.id)):
+        if delivery.id is not None and delivery.message_id is not None:
+            delivery.settled = False
+            forget_delivery(session, delivery.id)
+
+
 def show_again(session: Session, run_id: int) -> None:
     """Send the live cards of a run anew, to somebody who has not seen them: its open questions above all."""
     rows = session.exec(

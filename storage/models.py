@@ -73,16 +73,18 @@ _OPEN = frozenset(Phase) - FINAL
 _ENDS = frozenset({Phase.CANCELLED, Phase.FAILED})
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.PREPARING: _ENDS | {Phase.PLANNING},
-    Phase.PLANNING: _ENDS | {Phase.APPROVING},
-    Phase.APPROVING: _ENDS | {Phase.PREPARING, Phase.PLANNING, Phase.BUILDING},
-    Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING},
-    Phase.EVALUATING: _ENDS | {Phase.REVIEWING},
-    Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING},
-    Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING},
+    Phase.PLANNING: _ENDS | {Phase.APPROVING, Phase.DELIVERING},
+    Phase.APPROVING: _ENDS | {Phase.PREPARING, Phase.PLANNING, Phase.BUILDING, Phase.DELIVERING},
+    Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING, Phase.DELIVERING},
+    Phase.EVALUATING: _ENDS | {Phase.REVIEWING, Phase.DELIVERING},
+    Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING, Phase.PLANNING},
+    Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING, Phase.DELIVERING},
     Phase.DELIVERING: _ENDS | {Phase.DELIVERED},
     Phase.EXPORTING: frozenset({Phase.DELIVERED, Phase.FAILED}),
     Phase.PUBLISHING: frozenset({Phase.DELIVERED, Phase.FAILED}),
-    Phase.DELIVERED: frozenset({Phase.EXPORTING, Phase.PUBLISHING}),
+    Phase.DELIVERED: frozenset(
+        {Phase.EXPORTING, Phase.PUBLISHING, Phase.PLANNING, Phase.DELIVERING}
+    ),
     Phase.CANCELLED: frozenset(),
     Phase.FAILED: _OPEN,
 }
@@ -141,6 +143,17 @@ class InboxState(StrEnum):
     """It could not be done; the outcome says what the person was told."""
 
 
+class Choice(StrEnum):
+    """What somebody prefers of two answers that are shown without saying whose they are."""
+
+    A = "a"
+    """The one shown first."""
+    B = "b"
+    """The one shown second."""
+    TIE = "tie"
+    """Neither."""
+
+
 def _json() -> Any:
     return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
@@ -191,6 +204,8 @@ class Run(SQLModel, table=True):
     """What is to be done about findings in the rows (`agents.jobs.Repair`), in the order it was asked for."""
     parent: Json | None = Field(default=None, sa_column=Column(JSON))
     """The adapter that the training starts from (`agents.continuing.Parent`), where it is one of an earlier run."""
+    revert: Json | None = Field(default=None, sa_column=Column(JSON))
+    """The try that the next plan starts from again (`agents.drafts.Revert`); None once that plan is made."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""
@@ -199,14 +214,16 @@ class Run(SQLModel, table=True):
 
 
 class Dataset(SQLModel, table=True):
-    """Rows in a file: the upload as it came, or a split made from it."""
+    """Rows in a file: the upload as it came, a split made from it, or what models answered to one."""
 
     __table_args__ = (UniqueConstraint("run_id", "role"),)
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", index=True)
     role: str
-    """`upload` (of several files also `upload2`, `upload3`, …), `train`, `dev` or `test` (sealed)."""
+    """`upload` (of several files also `upload2`, `upload3`, …), `train`, `dev`, `test` (sealed), or `known_answers` (to the test
+    rows, of models that are asked again); of a try whose plan changes rows, the second say, `train.2` and, as they were,
+    `aside.2`."""
     name: str
     """What the person called it; never used as a path."""
     sha256: str
@@ -233,6 +250,10 @@ class Plan(SQLModel, table=True):
     """(field, before, after) triples against the plan before this one."""
     asked: str | None = None
     """The words that led to this revision."""
+    settings: Json = _json()
+    """The configuration in force when it was made, without secrets and places; empty in plans of older releases."""
+    rows: Json | None = Field(default=None, sa_column=Column(JSON))
+    """What is changed in the rows to learn from (`agents.row_changes.PlannedRows`); None: nothing."""
     created_at: datetime = _time(nullable=False)
 
 
@@ -373,6 +394,81 @@ class EvaluationReport(SQLModel, table=True):
     created_at: datetime = _time(nullable=False)
 
 
+class BlindTest(SQLModel, table=True):
+    """The answers of base and tuned to the sealed rows of one evaluation, to be compared without knowing whose is which."""
+
+    __table_args__ = (UniqueConstraint("run_id", "iteration"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    iteration: int
+    seed: str
+    """Random; the order of the items and of the two answers comes from it. Shown to nobody."""
+    equal: int
+    """Rows whose two answers are the same: nobody is asked about them."""
+    asking: bool = Field(default=False, index=True)
+    """People are asked, and may change their votes."""
+    told: int = 0
+    """How often the result was shown. What was voted before is final."""
+    judge: str | None = None
+    """Language model that somebody wants to compare the same answers; None: nobody, or it is done."""
+    created_at: datetime = _time(nullable=False)
+
+
+class Ballot(SQLModel, table=True):
+    """One item of a blind test."""
+
+    __table_args__ = (UniqueConstraint("test_id", "position"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    test_id: int = Field(foreign_key="blindtest.id", index=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    position: int
+    """From 1, in the order in which the items are asked about."""
+    row: int
+    """Number of the sealed row."""
+    prompt: str
+    base: str
+    tuned: str
+    tuned_first: bool
+    """Whether 🅰️ is the tuned answer. On no card, in no payload and in no log."""
+    asked: bool = False
+    final: bool = False
+    """The result was shown with its votes: they cannot be changed any more."""
+
+
+class Vote(SQLModel, table=True):
+    """What one person prefers at one ballot: the last word counts."""
+
+    __table_args__ = (UniqueConstraint("ballot_id", "voter"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ballot_id: int = Field(foreign_key="ballot.id", index=True)
+    voter: str
+    """`surface:id`."""
+    voter_name: str = ""
+    choice: Choice
+    at: datetime = _time(nullable=False)
+    """Of the last word."""
+
+
+class Ruling(SQLModel, table=True):
+    """What a language model preferred at one ballot, asked in one of the two orders."""
+
+    __table_args__ = (UniqueConstraint("ballot_id", "judge", "tuned_first", "probe"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ballot_id: int = Field(foreign_key="ballot.id", index=True)
+    judge: str
+    tuned_first: bool
+    """Which order it was shown; not that of the ballot."""
+    probe: bool = False
+    """The answer that it had not preferred carried an order to prefer it."""
+    choice: Choice | None = None
+    """None: the reply could not be read."""
+    at: datetime = _time(nullable=False)
+
+
 class Suggestion(SQLModel, table=True):
     """One typed change that the debugger proposes, with what it rests on."""
 
@@ -384,13 +480,42 @@ class Suggestion(SQLModel, table=True):
     position: int
     rule: str
     change: Json | None = Field(default=None, sa_column=Column(JSON))
-    """A recipe change; None for advice that only a person can follow."""
+    """A change of the recipe or of the rows to learn from; None for advice that only a person can follow."""
     finding: str
     """What was seen, with its numbers."""
     advice: str
     """What to do about it, in a sentence."""
     taken: bool = False
+    """The next plan has its change. One has, unless a person takes more."""
+    evidence: Json | None = Field(default=None, sa_column=Column(JSON))
+    """What a person said, and what of it was measured (`agents.remark_facts.Measured`); None: it is the debugger's own."""
     created_at: datetime = _time(nullable=False)
+
+
+class Entry(SQLModel, table=True):
+    """One commit of a run's lab notebook: what there was to say of a try when it was over. Never changed.
+
+    A try has another one only where more came of it later, as after `resume` of a run that had failed.
+    """
+
+    __table_args__ = (UniqueConstraint("run_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    number: int
+    """Of the commit within the notebook, from 1."""
+    iteration: int
+    run_version: int
+    """Of the run when it was written: a run that has not moved since has nothing to add."""
+    files: Json = _json()
+    """Text by path: all that the notebook holds at this commit."""
+    author: str
+    """`Name <address>` of the person who decided last, or of Tunewright."""
+    message: str
+    at: datetime = _time(nullable=False)
+    """Time of the newest fact in it."""
+    commit_sha: str
+    """What git calls it: follows from all of this and from the entry before."""
 
 
 class Event(SQLModel, table=True):

@@ -88,6 +88,12 @@ def move(session: Session, run: Run, to: Phase, **facts: Any) -> None:
     _update(session, run, {"phase": to, **facts})
 
 
+def bring_back(session: Session, run: Run, to: Phase, **facts: Any) -> None:
+    """`move` a run that may have ended, or pauses, back into its work: nothing is left of how it ended."""
+    begun = {"failure": None, "failed_phase": None, "ended_at": None, "paused": False}
+    move(session, run, to, **begun, **facts)
+
+
 def touch(session: Session, run: Run, **facts: Any) -> None:
     """Change facts of a run that is still as it was read, without changing its phase.
 

@@ -3,13 +3,22 @@
 from typing import Any
 
 from agents.jobs import (
+    AbilityScore,
+    Answered,
     Comparison,
+    Doubt,
     EvaluateResult,
     FileRef,
+    Forgetting,
+    GeneralMeasure,
+    GeneralScore,
+    InspectResult,
     IntakeResult,
+    Kept,
     MeasureResult,
     ScoredItem,
     TrainResult,
+    Trial,
     Verdict,
 )
 from agents.recipe import Metric
@@ -87,9 +96,98 @@ def a_training(**facts: Any) -> TrainResult:
     return TrainResult(**(found | facts))
 
 
+def an_inspection(doubts: int | tuple[Doubt, ...] = 0, **facts: Any) -> InspectResult:
+    """Return what a look at 250 training rows would have found: the first rows doubted, and seen to do harm."""
+    doubted = tuple(map(a_doubt, range(doubts))) if isinstance(doubts, int) else doubts
+    found: dict[str, Any] = {
+        "rows": 250,
+        "labels": 2,
+        "by": "sentences",
+        "agreement": 0.9,
+        "looks": 4.0,
+        "easy": 200,
+        "ambiguous": 30,
+        "hard": 20,
+        "doubts": doubted,
+        "trial": Trial(
+            items=10, repeats=5, without=0.9, at_random=0.8, gain=0.1, low=0.02, high=0.2
+        ),
+        "inspect_s": 1.0,
+    }
+    return InspectResult(**(found | facts))
+
+
+def a_doubt(row: int, **facts: Any) -> Doubt:
+    """Return a training row with a label that is likely wrong."""
+    found: dict[str, Any] = {
+        "row": row,
+        "prompt": f"train {row}",
+        "given": "a",
+        "likelier": "b",
+        "label": "b",
+        "p_given": 0.02,
+        "p_likelier": 0.93,
+        "confidence": 0.1,
+        "variability": 0.02,
+        "score": 0.99,
+    }
+    return Doubt(**(found | facts))
+
+
+def what_was_kept(outcome: Kept, **facts: Any) -> Forgetting:
+    """Return what the general suite would have shown."""
+    gain, half = {
+        Kept.HELD: (0.002, 0.01),
+        Kept.NOT_SHOWN: (-0.01, 0.03),
+        Kept.HARMED: (-0.062, 0.02),
+    }[outcome]
+    found: dict[str, Any] = {
+        "outcome": outcome,
+        "suite": "0123456789ab",
+        "items": 100,
+        "margin_points": 2.0,
+        "scores": (
+            GeneralScore(
+                measure=GeneralMeasure.SURE,
+                outcome=outcome,
+                base=0.7,
+                tuned=0.7 + gain,
+                gain=gain,
+                low=gain - half,
+                high=gain + half,
+            ),
+            GeneralScore(
+                measure=GeneralMeasure.CHOICE,
+                outcome=Kept.HELD,
+                base=0.8,
+                tuned=0.8,
+                gain=0.0,
+                low=-0.01,
+                high=0.01,
+            ),
+        ),
+        "abilities": (
+            AbilityScore(
+                name="arithmetic",
+                items=100,
+                base_sure=0.7,
+                tuned_sure=0.7 + gain,
+                base_choice=0.8,
+                tuned_choice=0.8,
+            ),
+        ),
+    }
+    return Forgetting(**(found | facts))
+
+
 def an_evaluation(verdict: Verdict, **facts: Any) -> EvaluateResult:
     """Return what an evaluating job would have found."""
-    gain = {Verdict.BETTER: 0.4, Verdict.WORSE: -0.4, Verdict.CANNOT_TELL: 0.0}[verdict]
+    gain = {
+        Verdict.BETTER: 0.4,
+        Verdict.SMALLER_THAN_ASKED: 0.2,
+        Verdict.WORSE: -0.4,
+        Verdict.CANNOT_TELL: 0.0,
+    }[verdict]
     primary = Comparison(
         metric=Metric.EXACT_MATCH,
         base=0.5,
@@ -116,3 +214,21 @@ def an_evaluation(verdict: Verdict, **facts: Any) -> EvaluateResult:
         "tokens_per_s": 100.0,
     }
     return EvaluateResult(**(found | facts))
+
+
+def an_answer(row: int, reference: str, tuned: str, base: str = "?", **facts: Any) -> Answered:
+    """Return what became of a sealed row."""
+    found: dict[str, Any] = {
+        "row": row,
+        "prompt": f"question {row}",
+        "reference": reference,
+        "base": base,
+        "tuned": tuned,
+        "base_score": float(base == reference),
+        "tuned_score": float(tuned == reference),
+        "prompt_chars": 20,
+        "reference_chars": len(reference),
+        "base_chars": len(base),
+        "tuned_chars": len(tuned),
+    }
+    return Answered(**(found | facts))

@@ -14,9 +14,11 @@ from typing import Any
 
 from agents import jobs
 from agents.jobs import (
+    Answered,
     EvaluateSpec,
     ExportSpec,
     FileRef,
+    InspectSpec,
     IntakeResult,
     IntakeSpec,
     JobError,
@@ -25,6 +27,7 @@ from agents.jobs import (
     MeasureSpec,
     Progress,
     Reading,
+    RewardScale,
     RowShape,
     SelectSpec,
     StopMode,
@@ -32,9 +35,10 @@ from agents.jobs import (
     TrainSpec,
     Verdict,
 )
+from agents.recipe import Method
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
-from tests.facts import a_measurement, a_training, an_evaluation, an_intake
+from tests.facts import a_measurement, a_training, an_evaluation, an_inspection, an_intake
 from tests.selections import a_selection
 from tests.stub_exports import a_written_export
 
@@ -64,6 +68,8 @@ class StubLauncher:
     script: dict[str, str] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     verdict: Verdict = Verdict.BETTER
+    target_gain_points: float | None = None
+    """What an evaluation says was asked for."""
     parity_cause: str | None = None
     """Why an export is found to answer otherwise than the adapter."""
     readings: tuple[Reading, ...] = ()
@@ -71,6 +77,14 @@ class StubLauncher:
     shape: RowShape = RowShape.PROMPT_COMPLETION
     measured: dict[str, Any] = field(default_factory=dict)
     """What measuring finds otherwise than usual."""
+    wrong_answers: bool = False
+    """What models answered is not what the result says."""
+    inspected: dict[str, Any] = field(default_factory=dict)
+    """What a look at the training rows finds; usually no doubtful ones."""
+    said: tuple[Answered, ...] = ()
+    """What base and tuned answered to the sealed rows, where that is of interest."""
+    trained: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What trainings find otherwise than usual, by job id."""
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -141,10 +155,19 @@ class StubLauncher:
                 payload = a_selection([ref.name for ref in spec.spec.candidates])
             case TrainSpec():
                 outcome, payload = _train(folder, spec.spec)
+                payload = payload.model_copy(update=self.trained.get(folder.name, {}))
+            case InspectSpec():
+                payload = an_inspection(**self.inspected)
             case ExportSpec():
                 payload = a_written_export(folder, spec.spec, self.parity_cause)
             case EvaluateSpec():
-                payload = an_evaluation(self.verdict, openings=1 + len(spec.spec.earlier_p_values))
+                payload = an_evaluation(
+                    self.verdict,
+                    openings=1 + len(spec.spec.earlier_p_values),
+                    target_gain_points=self.target_gain_points,
+                    known_answers=_answered(folder, changed=self.wrong_answers),
+                    answers=_sheet(folder, self.said) if self.said else None,
+                )
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
 
 
@@ -155,7 +178,10 @@ def _train(folder: Path, spec: TrainSpec) -> tuple[JobOutcome, TrainResult]:
         line = Progress(stage="training", step=step, steps=10, loss=1 / step, eta_s=10.0 - step)
         jobs.append_progress(folder, line)
     outcome = JobOutcome.STOPPED if spec.finish_now else JobOutcome.SUCCEEDED
-    return outcome, _trained(folder, steps=10, reason=None, keep=True)
+    done = _trained(folder, steps=10, reason=None, keep=True)
+    if spec.recipe.method is Method.REWARD:
+        done = done.model_copy(update={"reward_scale": RewardScale(centre=0.5, margin=2.0)})
+    return outcome, done
 
 
 def _read(folder: Path, readings: tuple[Reading, ...]) -> IntakeResult:
@@ -170,6 +196,23 @@ def _read(folder: Path, readings: tuple[Reading, ...]) -> IntakeResult:
         path.write_text("\n".join(lines))
         refs[role] = _ref(folder, path)
     return an_intake(readings=readings, **refs)
+
+
+def _answered(folder: Path, *, changed: bool) -> FileRef:
+    path = folder / "artifacts" / "known_answers.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"key": "0" * 64, "ids": [1], "job": folder.name}))
+    ref = _ref(folder, path)
+    if changed:
+        path.write_text("")
+    return ref
+
+
+def _sheet(folder: Path, said: tuple[Answered, ...]) -> FileRef:
+    path = folder / "artifacts" / "answers.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(answer.model_dump_json() + "\n" for answer in said))
+    return _ref(folder, path)
 
 
 def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> TrainResult:
@@ -308,4 +351,6 @@ def _shown(card: Card) -> dict[str, Any]:
         "body": card.body,
         "footer": card.footer,
         "question": card.question.approval_id if card.question else None,
+        "ballot": card.ballot,
+        "fields": [(field.name, field.value) for field in card.fields],
     }

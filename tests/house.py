@@ -57,6 +57,7 @@ class House:
             await self.app.dispatcher.look()
             await self.app.driver.settle()
             await self.app.pump()
+            await self.app.keeper.look()
 
     async def answer(self, decision: Decision, person: Person = ANNA) -> Reaction:
         question = self.surface.question()

@@ -25,7 +25,7 @@ from agents.jobs import (
     read_spec,
     write_result,
 )
-from agents.worker.errors import WorkerError
+from agents.worker.errors import WorkerError, is_out_of_memory
 from agents.worker.progress import Stopped
 
 PROGRAMS = {
@@ -34,6 +34,7 @@ PROGRAMS = {
     JobKind.SELECT: "agents.worker.select_model",
     JobKind.TRAIN: "agents.worker.course",
     JobKind.TRAIN_REWARD: "agents.worker.course",
+    JobKind.INSPECT: "agents.worker.inspect_rows",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
     JobKind.EXPORT: "agents.worker.export_model",
 }
@@ -95,16 +96,6 @@ def explain(error: Exception) -> JobError:
     lines = str(error).strip().splitlines()
     line = f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
     return JobError(code="crash", message=line[:300])
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether memory ran out; torch says so in several ways, and may not be imported here."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "out of memory" in text
-    )
 
 
 if __name__ == "__main__":

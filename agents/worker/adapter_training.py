@@ -1,6 +1,7 @@
 """What the trainers of all methods have in common: an adapter, arguments that suit the machine, nothing left behind."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Setting:
     """Where checkpoints go."""
     callbacks: list[TrainerCallback]
     critics: Critics = field(default_factory=Critics)
+    told: Callable[[list[tuple[float, int]]], None] | None = None
+    """Gets what the model thought of each row before it learnt from it, where the steps of its method know."""
 
 
 class AdapterOnly:

@@ -14,6 +14,7 @@ from agents.worker import held
 from agents.worker.boards import Boards
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
 from agents.worker.progress import Reporter
+from agents.worker.row_log import RowLog
 from agents.worker.spikes import SpikeWatch
 from agents.worker.timetable import GATE, REQUESTED, Timetable, has_risen
 
@@ -207,6 +208,21 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
         done = self._done(step)
         left = self.tokens_by_step[-1] - self.tokens_by_step[step]
         return left * self.train_s / done + self.table.evaluations_after(step) * self.evaluation_s
+
+
+class RowKeeper(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Has the row log write a line per step, and keep it for good before a checkpoint counts: stands before the conductor."""
+
+    def __init__(self, log: RowLog) -> None:
+        self.log = log
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the line of this step."""
+        self.log.end_step(state.global_step)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Have the disk keep it."""
+        self.log.settle()
 
 
 class Stopwatch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types

@@ -8,7 +8,7 @@ import importlib.metadata
 import math
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,12 +18,15 @@ from agents.jobs import (
     JobError,
     JobOutcome,
     JobResult,
+    Probe,
     StopMode,
+    Targets,
     TrainResult,
     TrainSpec,
 )
 from agents.recipe import REWARDED, Method, Recipe, Tuning
 from agents.worker.checkpoints import (
+    ADAPTER_FILES,
     Checkpoint,
     Origin,
     Standing,
@@ -34,6 +37,7 @@ from agents.worker.checkpoints import (
     verified,
 )
 from agents.worker.errors import WorkerError
+from agents.worker.history import points, reward_scale, thinned
 from agents.worker.progress import Reporter
 from agents.worker.rewards import critics
 from agents.worker.timetable import Timetable, has_risen, timetable
@@ -50,7 +54,6 @@ if TYPE_CHECKING:
     from agents.worker.spikes import SpikeWatch
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers")
-MOST_POINTS = 200
 """Points of the loss curve in the result."""
 
 
@@ -65,6 +68,8 @@ METHODS = {
     Method.RLOO: "agents.worker.train_rloo",
 }
 """Each module is a `Teaching`. They are imported when needed: TRL alone takes ten seconds."""
+GETTING_READY = {Method.DPO: "noting how likely each answer is before the training"}
+"""What takes long before the first step, by method."""
 OUTCOMES = {
     None: JobOutcome.SUCCEEDED,
     StopMode.FINISH: JobOutcome.STOPPED,
@@ -102,6 +107,9 @@ class Course:
     """How and why it ended early; without a mode where nobody asked for it."""
     broken: str | None = None
     """Name of the first number that was not finite."""
+    targets: Targets | None = None
+    update_size: float | None = None
+    probe: Probe | None = None
 
 
 def run(folder: Path, spec: TrainSpec) -> JobResult:
@@ -142,7 +150,7 @@ def load(folder: "BaseFolder", recipe: Recipe, reporter: Reporter) -> "LoadedBas
     from agents.worker import base_model, scorer
 
     if recipe.method is Method.REWARD:
-        base = scorer.load_blank(folder, recipe.seed)
+        base = scorer.load_blank(folder)
     else:
         base = base_model.load(folder, recipe.quantisation)
     if recipe.tuning is Tuning.FULL:
@@ -184,14 +192,15 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
 
     from agents.worker.adapter_training import Setting
     from agents.worker.boards import open_boards
-    from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, Teller
+    from agents.worker.callbacks import Conductor, Guard, NonFiniteLoss, RowKeeper, Teller
     from agents.worker.lessons import MOST_NAMED
+    from agents.worker.row_log import RowLog
 
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
     boards = open_boards(spec.report_to, folder / spec.reports_dir, folder.name)
-    base, learnt, lessons = _prepare(folder, spec, reporter, method)
+    base, learnt, checked, lessons = _prepare(folder, spec, reporter, method)
     table = _timetable(spec, lessons.steps)
     origin = Origin(
         training_sha256=training_sha256(spec),
@@ -213,9 +222,15 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         folder, table, origin, teller.standing, saved, patience=spec.recipe.patience
     )
     asked = critics.of(spec, folder, reporter.beat)
-    setting = Setting(folder / spec.checkpoints_dir, [Guard(), conductor, teller], asked)
-    # Here a reference model looks at every row, for the methods that have one.
-    reporter.stage("getting ready to train")
+    log = RowLog(
+        folder / spec.checkpoints_dir,
+        origin.training_sha256,
+        lambda step: [learnt.rows[i].number for i in lessons.of_step(step)],
+        saved[-1].step if saved else 0,
+    )
+    watchers = [Guard(), RowKeeper(log), conductor, teller]
+    setting = Setting(folder / spec.checkpoints_dir, watchers, asked, log.tell)
+    reporter.stage(GETTING_READY.get(spec.recipe.method, "getting ready to train"))
     trainer = method.make_trainer(base, lessons, spec.fitting_recipe, setting)
     for config in trainer.model.peft_config.values():
         config.revision = base.folder.revision  # of the base; PEFT loads it at this commit
@@ -230,7 +245,8 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         broken = found.what
     finally:
         boards.close()
-    return Course(
+        log.close()
+    course = Course(
         origin,
         teller.standing(trainer.state.global_step),
         conductor.checkpoints,
@@ -238,6 +254,35 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         saved[-1].step if saved else None,
         conductor.ending,
         broken,
+    )
+    if spec.recipe.method is not Method.SFT:
+        return course
+    return _looked_at(course, trainer.model, base, (learnt, checked), spec.recipe, reporter)
+
+
+def _looked_at(  # what was trained, on what, and how
+    course: Course,
+    model: Any,
+    base: "LoadedBase",
+    sides: "tuple[Fitting, Fitting]",
+    recipe: Recipe,
+    reporter: Reporter,
+) -> Course:
+    """Add what the rows were to teach and, where the training has ended, what they have taught."""
+    from agents.worker import probe
+    from agents.worker.rows import stop_ids
+
+    train, dev = sides
+    counted = probe.targets(train.lessons, stop_ids(base.tokenizer, base.model))
+    course = replace(course, targets=counted, update_size=probe.update_size(model))
+    best = best_of(course.checkpoints)
+    paused = course.ending is not None and course.ending[0] is StopMode.PAUSE
+    if best is None or course.broken or paused:
+        return course
+    reporter.stage("looking at what was learnt")
+    weights = None if best.step == course.standing.step else best.folder / ADAPTER_FILES[0]
+    return replace(
+        course, probe=probe.probe(model, base, train, dev, weights, recipe, reporter.beat)
     )
 
 
@@ -255,7 +300,7 @@ def _watch(
 
 def _prepare(
     folder: Path, spec: TrainSpec, reporter: Reporter, method: Teaching
-) -> "tuple[LoadedBase, Fitting, Lessons]":
+) -> "tuple[LoadedBase, Fitting, Fitting, Lessons]":
     from agents.worker import adapter_training, base_model
     from agents.worker.lessons import drawn, fitting, plan_lessons
     from agents.worker.order import steps_of
@@ -281,7 +326,8 @@ def _prepare(
     learnt = drawn(encode, train, recipe.max_train_rows, recipe.seed)
     checked = fitting(encode, dev)
     steps = steps_of(len(learnt.rows), recipe)
-    return base, learnt, plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
+    planned = plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
+    return base, learnt, checked, planned
 
 
 def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
@@ -305,9 +351,10 @@ def _payload(
         steps_done=standing.step,
         steps_planned=course.origin.steps,
         best_step=best.step if best else 0,
-        losses=thinned(_points(course.history, "loss")),
-        dev_losses=tuple(_points(course.history, "eval_loss")),
-        rewards=thinned(_points(course.history, "reward")),
+        losses=thinned(points(course.history, "loss")),
+        dev_losses=tuple(points(course.history, "eval_loss")),
+        rewards=thinned(points(course.history, "reward")),
+        reward_scale=reward_scale(course.history, best.step) if best else None,
         tokens_seen=standing.tokens,
         train_s=standing.train_s,
         tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
@@ -321,6 +368,11 @@ def _payload(
         versions=course.origin.versions,
         base_sha256=course.origin.base_sha256,
         base_hub_id=course.origin.base_hub_id,
+        grad_norms=thinned(points(course.history, "grad_norm")),
+        learning_rates=thinned(points(course.history, "learning_rate")),
+        targets=course.targets,
+        update_size=course.update_size,
+        probe=course.probe,
     )
 
 
@@ -335,20 +387,6 @@ def _non_finite(spec: TrainSpec, course: Course) -> JobError:
         ),
         for_person=True,
     )
-
-
-def _points(history: list[dict[str, Any]], name: str) -> list[tuple[int, float]]:
-    return [
-        (line["step"], line[name]) for line in history if math.isfinite(line.get(name, math.nan))
-    ]
-
-
-def thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Return a curve with at most `MOST_POINTS` points, first and last among them."""
-    if len(points) <= MOST_POINTS:
-        return tuple(points)
-    last = len(points) - 1
-    return tuple(points[round(i * last / (MOST_POINTS - 1))] for i in range(MOST_POINTS))
 
 
 def _versions() -> dict[str, str]:

@@ -23,3 +23,13 @@ class RowsTooLong(WorkerError):
     def __init__(self, rows: Sequence[int], message: str) -> None:
         super().__init__("bad_data", message, for_person=True)
         self.rows = frozenset(rows)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; torch says so in several ways, and may not be imported here."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "out of memory" in text
+    )

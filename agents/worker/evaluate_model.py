@@ -1,42 +1,53 @@
 """Base and tuned model answer the same sealed items, as does an earlier adapter; all are scored, the differences judged."""
 
 import os
-import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agents.jobs import (
     AgainstParent,
     Comparison,
+    Contamination,
     EvaluateResult,
     EvaluateSpec,
     JobOutcome,
     JobResult,
+    LearntRows,
     ScoredItem,
 )
-from agents.recipe import TEXT_METRICS, Method, Metric
-from agents.worker import base_model, metrics, verdict
+from agents.recipe import Method, Metric
+from agents.worker import (
+    answer_sheet,
+    base_model,
+    better_prompts,
+    contaminated,
+    other_tries,
+    scoring,
+    slices,
+    verdict,
+)
 from agents.worker.answers import Answer, Exam
 from agents.worker.base_model import BaseFolder
+from agents.worker.better_prompts import Prompted
 from agents.worker.checks.masks import safe
-from agents.worker.evaluate_shaped import (
-    Item,
-    Judged,
-    all_answers,
-    judge,
-    too_few_rows,
-)
+from agents.worker.evaluate_shaped import Evaluation, Item, Judged, judge
+from agents.worker.general import General
+from agents.worker.known_answers import Asked, KnownAnswers, model_key
+from agents.worker.likelihood import bits
 from agents.worker.progress import Reporter
-from agents.worker.rows import Row, asked_ids, prompt_text, read_rows, reference, stop_ids
+from agents.worker.rows import Row, asked_ids, pairs, read_rows, reference, stop_ids
+from agents.worker.shaped_rows import Said
 from agents.worker.tuned_model import check_unchanged, earlier, merged
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600
+LEARNT_ROWS = 5000
+"""Rows that were trained on that tell what answers look like, at most."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,17 @@ class Sitting:
     parent: list[Answer] | None
     """Of the adapter that the training started from, where there is one."""
     references: list[str]
-    generate_s: float
+    given_tokens: int
+    """Generated in this evaluation: what was known from an earlier one is not counted."""
+    given_s: float
+    base_s: float | None = None
+    """Seconds that base took to answer; None where it did not have to."""
+    tuned_s: float | None = None
+    base_bits: list[float] | None = None
+    """That base needs to tell each reference."""
+    tuned_bits: list[float] | None = None
+    prompted: tuple[Prompted, ...] = ()
+    """Of the base with a better prompt."""
 
     def texts(self, answers: list[Answer]) -> list[str]:
         """Return what was said."""
@@ -57,9 +78,7 @@ class Sitting:
 
     def tokens_per_s(self) -> float:
         """Return the speed of all models together."""
-        said = (*self.base, *self.tuned, *(self.parent or ()))
-        tokens: int = sum(answer.tokens for answer in said)
-        return tokens / self.generate_s
+        return self.given_tokens / self.given_s
 
 
 def run(folder: Path, spec: EvaluateSpec) -> JobResult:
@@ -72,28 +91,59 @@ def run(folder: Path, spec: EvaluateSpec) -> JobResult:
     reporter = Reporter(folder)
     check_unchanged(folder / spec.adapter_dir, spec.adapter_sha256)
     reporter.stage("reading the test rows")
-    if spec.recipe.method is Method.SFT:
-        judged = _compare_with_references(folder, spec, reporter)
-    else:
-        judged = judge(folder, spec, reporter)
-    payload = _result(judged, spec, time.monotonic() - began_s)
+    known = KnownAnswers.read(spec.known_answers, folder)
+    general = None if spec.general_margin_points is None else General.read()
+    found = _contamination(folder, spec)
+    barred = frozenset(item.row for item in found.items) if found else frozenset()
+    how = Evaluation(folder, spec, reporter, known, general=general, barred=barred)
+    judged = _compare_with_references(how) if spec.recipe.method is Method.SFT else judge(how)
+    payload = _result(judged, spec, time.monotonic() - began_s).model_copy(
+        update={
+            "contamination": found,
+            "forgetting": general and general.compared(spec.general_margin_points or 0),
+            "known_answers": known.write(folder),
+            "answers": answer_sheet.write(judged.items, folder),
+            "against_try": other_tries.compare(judged, spec, folder),
+            "answers_given": known.given,
+            "answers_reused": known.reused,
+            "answers_per_s": known.given / known.given_s,
+        }
+    )
     return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
 
 
-def _compare_with_references(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
-    rows = read_rows(spec.test, folder)[: spec.recipe.max_test_rows]
-    if not rows:
-        raise too_few_rows()
+def _contamination(folder: Path, spec: EvaluateSpec) -> Contamination | None:
+    if not (spec.learnt or spec.learnt_before):
+        return None
+    test = LearntRows(file=spec.test, task=spec.task)
+    return contaminated.find(test, spec.learnt, spec.learnt_before, folder)
+
+
+def _compare_with_references(how: Evaluation) -> Judged:
+    folder, spec, reporter = how.folder, how.spec, how.reporter
+    rows = how.sealed(read_rows(spec.test, folder))
     reporter.stage("loading the model")
-    sitting = _sit(base_model.resolve(spec.model, reporter), folder, rows, spec, reporter)
+    where = base_model.resolve(spec.model, reporter)
+    sitting = sit(where, rows, how)
     reporter.stage("scoring the answers")
-    return _judge(sitting, spec)
+    return scoring.judge(sitting, _learnt(folder, spec), spec, reporter.beat)
 
 
-def _sit(
-    where: BaseFolder, folder: Path, rows: list[Row], spec: EvaluateSpec, reporter: Reporter
-) -> Sitting:
-    parent_dir = None if spec.parent is None else earlier(spec.parent, where, folder)
+def _learnt(folder: Path, spec: EvaluateSpec) -> list[str]:
+    """Return answers that were trained on; they stand in random order, so the first are as good as any."""
+    if spec.train is None:
+        return []
+    learnt = [row for row in read_rows(spec.train, folder)[:LEARNT_ROWS] if not row.plain]
+    return [pair.completion for pair in pairs(learnt)]
+
+
+def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
+    """Let base, tuned and, where there is one, an earlier adapter answer the rows.
+
+    Raises: WorkerError: model or adapter cannot be used. Stopped: the bot asked for it.
+    """
+    spec, reporter = how.spec, how.reporter
+    parent_dir = None if spec.parent is None else earlier(spec.parent, where, how.folder)
     base = base_model.load(where)
     tokenizer, ends = base.tokenizer, stop_ids(base.tokenizer, base.model)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
@@ -101,83 +151,64 @@ def _sit(
     prompts = [asked_ids(tokenizer, row)[-room:] for row in rows]
     exam = Exam(prompts, ends, spec.recipe.max_new_tokens)
     answers = (2 if parent_dir is None else 3) * len(rows)
-    began_s = time.monotonic()
     reporter.stage("answering with the base model", answers)
-    by_base = all_answers(base.model, tokenizer, exam, reporter, 0)
+    asked = how.base(base)
+    by_base, base_s = asked.timed_answers(tokenizer, exam, 0)
+    references = [reference(tokenizer, row) for row in rows]
+    told = told_references(tokenizer, references, exam, base.context_tokens)
+    base_bits = bits(asked.likelihoods(ends[0], told, counted=False), told)
+    by_prompts = better_prompts.answers(base, asked, rows, how)
+    how.ask_general(base, asked)
     # The base must have answered before: its weights are changed.
-    tuned = merged(base.model, folder / spec.adapter_dir)
     reporter.stage("answering with the tuned model", answers)
-    by_tuned = all_answers(tuned, tokenizer, exam, reporter, len(rows))
+    asked = how.tuned(base)
+    by_tuned, tuned_s = asked.timed_answers(tokenizer, exam, len(rows))
+    tuned_bits = bits(asked.likelihoods(ends[0], told, counted=False), told)
+    how.ask_general(base, asked)
     by_parent = None
     if parent_dir is not None:
-        del base, tuned  # room for the next one
-        other = merged(base_model.load(where).model, parent_dir)
         reporter.stage("answering with the earlier adapter", answers)
-        by_parent = all_answers(other, tokenizer, exam, reporter, 2 * len(rows))
-    references = [reference(tokenizer, row) for row in rows]
-    return Sitting(rows, by_base, by_tuned, by_parent, references, time.monotonic() - began_s)
-
-
-def _judge(sitting: Sitting, spec: EvaluateSpec) -> Judged:
-    references = sitting.references
-    said = [sitting.texts(sitting.base), sitting.texts(sitting.tuned)]
-    estimates: dict[Metric, verdict.Estimate] = {}
-    scores: dict[Metric, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    with tempfile.TemporaryDirectory() as cache_dir:
-        for metric in TEXT_METRICS:
-            base, tuned = (
-                metrics.score_items(metric, texts, references, Path(cache_dir)) for texts in said
-            )
-            scores[metric] = base, tuned
-            if metric is Metric.BLEU:
-                base_counts, tuned_counts = (
-                    metrics.bleu_counts(texts, references) for texts in said
-                )
-                estimates[metric] = verdict.compare_totals(
-                    base_counts, tuned_counts, metrics.corpus_bleu, spec.recipe.seed
-                )
-            else:
-                estimates[metric] = _estimate(metric, base, tuned, spec)
-        primary = spec.recipe.primary_metric
-        items = _items(sitting, *scores[primary])
-        if sitting.parent is None:
-            return Judged(primary, items, estimates, sitting.tokens_per_s())
-        texts = sitting.texts(sitting.parent)
-        before = metrics.score_items(primary, texts, references, Path(cache_dir))
-    items = [
-        replace(item, parent=text, parent_score=float(score))
-        for item, text, score in zip(items, texts, before, strict=True)
-    ]
-    against_parent = _estimate(primary, before, scores[primary][1], spec)
-    return Judged(primary, items, estimates, sitting.tokens_per_s(), against_parent)
-
-
-def _estimate(
-    metric: Metric, before: NDArray[np.float64], tuned: NDArray[np.float64], spec: EvaluateSpec
-) -> verdict.Estimate:
-    if metric is Metric.EXACT_MATCH:
-        return verdict.compare_right_or_wrong(before, tuned)
-    return verdict.compare_scores(before, tuned, spec.recipe.seed)
-
-
-def _items(sitting: Sitting, base: NDArray[np.float64], tuned: NDArray[np.float64]) -> list[Item]:
-    return [
-        Item(
-            number=row.number,
-            prompt=prompt_text(row),
-            reference=sitting.references[i],
-            base=sitting.base[i].text,
-            tuned=sitting.tuned[i].text,
-            base_score=float(base[i]),
-            tuned_score=float(tuned[i]),
+        key = model_key(base, parent_dir)
+        del base, asked  # room for the next one
+        other = Asked(
+            lambda: merged(base_model.load(where).model, parent_dir), how.known, key, reporter
         )
-        for i, row in enumerate(sitting.rows)
-    ]
+        by_parent = other.answers(tokenizer, exam, 2 * len(rows))
+    known = how.known
+    return Sitting(
+        rows,
+        by_base,
+        by_tuned,
+        by_parent,
+        references,
+        known.given_tokens,
+        known.given_s,
+        base_s=base_s,
+        tuned_s=tuned_s,
+        base_bits=base_bits,
+        tuned_bits=tuned_bits,
+        prompted=by_prompts,
+    )
+
+
+def told_references(
+    tokenizer: Any, references: Sequence[str], exam: Exam, context_tokens: int
+) -> list[Said]:
+    """Return the references as if a model told them: where there is no room, the prompt loses its beginning."""
+    told = []
+    for text, prompt in zip(references, exam.prompts, strict=True):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"][: context_tokens - 1]
+        ids = ids or exam.ends[:1]
+        told.append(Said(prompt[-(context_tokens - len(ids)) :], ids, len(prompt) + len(ids)))
+    return told
 
 
 def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult:
     items, estimate = judged.items, judged.estimates[judged.primary]
-    judgement = verdict.judge(estimate, len(items), spec.earlier_p_values)
+    asked = spec.recipe.target_gain_points
+    judgement = verdict.judge(
+        estimate, len(items), spec.earlier_p_values, None if asked is None else asked / 100
+    )
     # Those first that tuning made worse.
     ranked = sorted(items, key=lambda i: (i.tuned_score - i.base_score, i.tuned_score))
     shown = [_shown(item) for item in ranked]
@@ -190,10 +221,15 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         adjusted_p_value=judgement.adjusted_p_value,
         openings=len(spec.earlier_p_values) + 1,
         more_items_needed=judgement.more_items_needed,
+        target_gain_points=asked,
+        groups=estimate.groups,
+        slices=slices.compare(items, judged.groups, spec.recipe.seed),
         worst=tuple(shown[:SHOWN_ITEMS]),
         best=tuple(i for i in reversed(shown[-SHOWN_ITEMS:]) if i.tuned_score > i.base_score),
         against_parent=_against_parent(judged, spec),
+        prompted=judged.prompted,
         judge=spec.judge,
+        breakdown=judged.breakdown,
         evaluate_s=took_s,
         tokens_per_s=judged.tokens_per_s,
     )
@@ -227,6 +263,8 @@ def _comparison(metric: Metric, estimate: verdict.Estimate) -> Comparison:
         low=estimate.low,
         high=estimate.high,
         p_value=estimate.p_value,
+        gained=estimate.gained,
+        lost=estimate.lost,
     )
 
 

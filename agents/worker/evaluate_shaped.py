@@ -3,22 +3,24 @@
 Each item gets a number in 0 … 1 from base and tuned, on the same sealed rows; the tests and the rule are those of `verdict`.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.jobs import EvaluateSpec, Progress
+from agents.jobs import Breakdown, EvaluateSpec, PromptedBase
 from agents.recipe import OF_METHOD, Method, Metric
-from agents.worker import base_model, scorer, shaped_rows, tuned_model, verdict
-from agents.worker.answers import Answer, Exam, answer
+from agents.worker import base_model, related, scorer, shaped_rows, tuned_model, verdict
+from agents.worker.answers import Exam
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
-from agents.worker.likelihood import mean_log_probs
+from agents.worker.general import General
+from agents.worker.known_answers import Asked, KnownAnswers, model_key
+from agents.worker.paired import Groups
 from agents.worker.progress import Reporter
 from agents.worker.rewards import critics, scorecard
 from agents.worker.rewards.attempt import Attempt
@@ -26,6 +28,16 @@ from agents.worker.rows import stop_ids
 from agents.worker.shaped_rows import Pair, Said, Task, Vote
 from agents.worker.tuned_model import merged
 
+
+class Numbered(Protocol):
+    """A row of prepared data."""
+
+    @property
+    def number(self) -> int:
+        """Row of the uploaded file."""
+
+
+R = TypeVar("R", bound=Numbered)
 UNDECIDED = 0.5
 """Score of a base model that has no opinion: it is right half of the time."""
 
@@ -56,14 +68,76 @@ class Judged:
     tokens_per_s: float
     against_parent: verdict.Estimate | None = None
     """Tuned against the adapter that the training started from, by the primary metric."""
+    groups: Groups | None = None
+    """Which items resemble each other."""
+    breakdown: Breakdown | None = None
+    """Where answers were compared with references."""
+    prompted: tuple[PromptedBase, ...] = ()
+    """Tuned against the base with a better prompt."""
 
 
-def judge(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
+@dataclass(frozen=True)
+class Evaluation:
+    """A job of comparing models, and what is known of their answers."""
+
+    folder: Path
+    spec: EvaluateSpec
+    reporter: Reporter
+    known: KnownAnswers
+    of_parent: bool = False
+    """The adapter is the one that the training started from: a later evaluation will ask it again."""
+    barred: frozenset[int] = frozenset()
+    """Numbers of sealed rows that may be known already, and get no score."""
+    general: General | None = None
+    """Everyday things that base and tuned are asked too; None: they are not."""
+
+    @property
+    def adapter(self) -> Path:
+        """Folder of the adapter."""
+        return self.folder / self.spec.adapter_dir
+
+    def base(self, base: LoadedBase) -> Asked:
+        """Return the base model, to be asked."""
+        return Asked(lambda: base.model, self.known, model_key(base), self.reporter)
+
+    def tuned(self, base: LoadedBase) -> Asked:
+        """Return the base with the adapter, to be asked. The base cannot be asked any more after that."""
+        key = model_key(base, self.adapter) if self.of_parent else None
+        load = cache(lambda: merged(base.model, self.adapter))  # it can be merged only once
+        return Asked(load, self.known, key, self.reporter)
+
+    def sealed(self, rows: Sequence[R]) -> list[R]:
+        """Return the rows that are asked, of those of the sealed file.
+
+        Raises: WorkerError: there are none.
+        """
+        left = [row for row in rows if row.number not in self.barred]
+        if rows and not left:
+            raise WorkerError(
+                "too_few_rows",
+                "Every test row resembles a row that was learnt from, so nothing can be measured. Upload rows that the model "
+                "has not seen.",
+                for_person=True,
+            )
+        if not left:
+            raise WorkerError(
+                "too_few_rows", "There are no test rows. Upload more rows.", for_person=True
+            )
+        return left[: self.spec.recipe.max_test_rows]
+
+    def ask_general(self, base: LoadedBase, asked: Asked) -> None:
+        """Ask a model everyday things too, where that is wanted: the base first, then tuned."""
+        if self.general is not None:
+            self.reporter.stage("asking everyday questions")
+            self.general.ask(base.tokenizer, asked)
+
+
+def judge(how: Evaluation) -> Judged:
     """Evaluate an adapter of any method but supervised fine-tuning.
 
     Raises: WorkerError: data, model or adapter cannot be used. Stopped: the bot asked for it.
     """
-    began_s = time.monotonic()
+    spec, known = how.spec, how.known
     method = spec.recipe.method
     judges = {
         Metric.PAIR_ACCURACY: _scored_pairs if method is Method.REWARD else _pairs,
@@ -71,29 +145,32 @@ def judge(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> Judged:
         Metric.REWARD: _answers,
     }
     metric = OF_METHOD[method]
-    items, tokens = judges[metric](folder, spec, reporter)
+    items = judges[metric](how)
+    groups = related.groups([item.prompt for item in items], [item.reference for item in items])
     against_parent = None
     if spec.parent is not None:
-        where = tuned_model.earlier(spec.parent, base_model.resolve(spec.model, reporter), folder)
+        base = base_model.resolve(spec.model, how.reporter)
+        where = tuned_model.earlier(spec.parent, base, how.folder)
         other = spec.model_copy(update={"adapter_dir": str(where.absolute()), "parent": None})
-        found, more = judges[metric](folder, other, reporter)
+        # what the base says is known by now
+        found = judges[metric](replace(how, spec=other, of_parent=True, general=None))
         items = [
             replace(item, parent=earlier.tuned, parent_score=earlier.tuned_score)
             for item, earlier in zip(items, found, strict=True)
         ]
-        tokens += more
-        against_parent = _estimate(metric, items, "parent_score", spec)
+        against_parent = estimate(metric, items, "parent_score", groups, spec)
     return Judged(
         metric,
         items,
-        {metric: _estimate(metric, items, "base_score", spec)},
-        tokens / (time.monotonic() - began_s),
+        {metric: estimate(metric, items, "base_score", groups, spec)},
+        known.given_tokens / known.given_s,
         against_parent,
+        groups,
     )
 
 
-def _estimate(
-    metric: Metric, items: Sequence[Item], other: str, spec: EvaluateSpec
+def estimate(
+    metric: Metric, items: Sequence[Item], other: str, groups: Groups | None, spec: EvaluateSpec
 ) -> verdict.Estimate:
     """Compare tuned with base or with the earlier adapter, whose scores are the field `other`."""
     before, tuned = (
@@ -101,107 +178,83 @@ def _estimate(
     )
     if metric is Metric.VOTE_ACCURACY:
         weights = _balance([item.reference for item in items])
-        return verdict.compare_scores(before * weights, tuned * weights, spec.recipe.seed)
-    return _compare(metric, before, tuned, spec)
+        return verdict.compare_scores(before * weights, tuned * weights, spec.recipe.seed, groups)
+    if metric is Metric.REWARD:
+        return verdict.compare_scores(before, tuned, spec.recipe.seed, groups)
+    return verdict.compare(before, tuned, spec.recipe.seed, groups)
 
 
-def all_answers(
-    model: Any, tokenizer: Any, exam: Exam, reporter: Reporter, before: int
-) -> list[Answer]:
-    """Return a model's answers in the order of the prompts, told as steps after the `before` ones."""
-    said: dict[int, Answer] = {}
-    for batch in answer(model, tokenizer, exam, reporter.beat):
-        said |= batch
-        left = reporter.steps - before - len(said)
-        reporter.line(
-            Progress(
-                stage=reporter.stage_name,
-                step=before + len(said),
-                eta_s=reporter.elapsed_s() / len(said) * left,
-            )
-        )
-    return [said[i] for i in range(len(exam.prompts))]
-
-
-def too_few_rows() -> WorkerError:
-    """Return the error of a test set without rows."""
-    return WorkerError("too_few_rows", "There are no test rows. Upload more rows.", for_person=True)
-
-
-def _pairs(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> tuple[list[Item], int]:
-    rows = _some(shaped_rows.read_pairs(spec.test, folder), spec)
-    base = _load(spec, reporter)
-    texts = _sides(base, rows)
-    by_base, by_tuned = _both_likelihoods(base, folder / spec.adapter_dir, texts, reporter)
+def _pairs(how: Evaluation) -> list[Item]:
+    rows = how.sealed(shaped_rows.read_pairs(how.spec.test, how.folder))
+    base = _load(how)
+    by_base, by_tuned = _both_likelihoods(base, _sides(base, rows), how)
     half = len(rows)
-    items = [
+    return [
         _pair_item(row, *(found[i] - found[half + i] for found in (by_base, by_tuned)))
         for i, row in enumerate(rows)
     ]
-    return items, 2 * _tokens(texts)
 
 
-def _scored_pairs(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> tuple[list[Item], int]:
-    rows = _some(shaped_rows.read_pairs(spec.test, folder), spec)
+def _scored_pairs(how: Evaluation) -> list[Item]:
+    rows = how.sealed(shaped_rows.read_pairs(how.spec.test, how.folder))
+    reporter, known = how.reporter, how.known
     reporter.stage("loading the model")
-    judge_model = scorer.load(base_model.resolve(spec.model, reporter), folder / spec.adapter_dir)
+    judge_model = scorer.load(base_model.resolve(how.spec.model, reporter), how.adapter)
     texts = _sides(judge_model, rows)
     reporter.stage("scoring answers with the reward model", len(texts))
-    found = scorer.score(judge_model, [[*t.prompt, *t.answer] for t in texts], reporter.beat)
+    with known.asking():
+        found = scorer.score(judge_model, [[*t.prompt, *t.answer] for t in texts], reporter.beat)
+    known.given += len(texts)
+    known.given_tokens += sum(len(t.prompt) + len(t.answer) for t in texts)
     margins = [found[i] - found[len(rows) + i] for i in range(len(rows))]
-    items = [_pair_item(row, 0.0, margin) for row, margin in zip(rows, margins, strict=True)]
-    return items, _tokens(texts)
+    return [_pair_item(row, 0.0, margin) for row, margin in zip(rows, margins, strict=True)]
 
 
-def _votes(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> tuple[list[Item], int]:
-    rows = _some(shaped_rows.read_votes(spec.test, folder), spec)
-    base = _load(spec, reporter)
+def _votes(how: Evaluation) -> list[Item]:
+    rows = how.sealed(shaped_rows.read_votes(how.spec.test, how.folder))
+    base = _load(how)
     ends = stop_ids(base.tokenizer, base.model)
     texts = [_short(base, shaped_rows.said(base.tokenizer, r, r.completion, ends)) for r in rows]
-    by_base, by_tuned = _both_likelihoods(base, folder / spec.adapter_dir, texts, reporter)
-    items = [
+    by_base, by_tuned = _both_likelihoods(base, texts, how)
+    return [
         _vote_item(row, tuned - before)
         for row, before, tuned in zip(rows, by_base, by_tuned, strict=True)
     ]
-    return items, 2 * _tokens(texts)
 
 
-def _answers(folder: Path, spec: EvaluateSpec, reporter: Reporter) -> tuple[list[Item], int]:
-    tasks = _some(shaped_rows.read_tasks(spec.test, folder), spec)
+def _answers(how: Evaluation) -> list[Item]:
+    spec, reporter = how.spec, how.reporter
+    tasks = how.sealed(shaped_rows.read_tasks(spec.test, how.folder))
     scorecard.check_references(spec.recipe.rewards, tasks)
-    base = _load(spec, reporter)
-    asked = critics.of(spec, folder, reporter.beat)
+    base = _load(how)
+    asked = critics.of(spec, how.folder, reporter.beat)
     card = scorecard.make(spec.recipe.rewards, asked, base.folder)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
     # A prompt that the model has no room for loses its beginning, for both models alike.
     prompts = [shaped_rows.prompt_ids(base.tokenizer, task)[-room:] for task in tasks]
     exam = Exam(prompts, stop_ids(base.tokenizer, base.model), spec.recipe.max_new_tokens)
     reporter.stage("answering with the base model", 2 * len(tasks))
-    by_base = all_answers(base.model, base.tokenizer, exam, reporter, 0)
-    tuned = merged(base.model, folder / spec.adapter_dir)
+    model = how.base(base)
+    by_base = model.answers(base.tokenizer, exam, 0)
+    how.ask_general(base, model)
     reporter.stage("answering with the tuned model", 2 * len(tasks))
-    by_tuned = all_answers(tuned, base.tokenizer, exam, reporter, len(tasks))
+    model = how.tuned(base)
+    by_tuned = model.answers(base.tokenizer, exam, len(tasks))
+    how.ask_general(base, model)
     reporter.stage("rewarding the answers")
     scores = [
         card.score([Attempt(t, said.text) for t, said in zip(tasks, found, strict=True)])
         for found in (by_base, by_tuned)
     ]
-    items = [
+    return [
         _answer_item(task, by_base[i].text, by_tuned[i].text, (scores[0][i], scores[1][i]))
         for i, task in enumerate(tasks)
     ]
-    return items, sum(said.tokens for said in (*by_base, *by_tuned))
 
 
-def _load(spec: EvaluateSpec, reporter: Reporter) -> LoadedBase:
-    reporter.stage("loading the model")
-    return base_model.load(base_model.resolve(spec.model, reporter))
-
-
-def _some(rows: list[Any], spec: EvaluateSpec) -> list[Any]:
-    if not rows:
-        raise too_few_rows()
-    return rows[: spec.recipe.max_test_rows]
+def _load(how: Evaluation) -> LoadedBase:
+    how.reporter.stage("loading the model")
+    return base_model.load(base_model.resolve(how.spec.model, how.reporter))
 
 
 def _sides(base: LoadedBase, rows: Sequence[Pair]) -> list[Said]:
@@ -219,14 +272,18 @@ def _short(base: LoadedBase, text: Said) -> Said:
 
 
 def _both_likelihoods(
-    base: LoadedBase, adapter: Path, texts: Sequence[Said], reporter: Reporter
+    base: LoadedBase, texts: Sequence[Said], how: Evaluation
 ) -> tuple[list[float], list[float]]:
     pad = base.tokenizer.pad_token_id
-    reporter.stage("asking the base model how likely it finds each answer")
-    by_base = mean_log_probs(base.model, pad, texts, reporter.beat)
-    tuned = merged(base.model, adapter)
-    reporter.stage("asking the tuned model how likely it finds each answer")
-    return by_base, mean_log_probs(tuned, pad, texts, reporter.beat)
+    how.reporter.stage("asking the base model how likely it finds each answer")
+    asked = how.base(base)
+    by_base = asked.likelihoods(pad, texts)
+    how.ask_general(base, asked)
+    how.reporter.stage("asking the tuned model how likely it finds each answer")
+    asked = how.tuned(base)
+    by_tuned = asked.likelihoods(pad, texts)
+    how.ask_general(base, asked)
+    return by_base, by_tuned
 
 
 def _pair_item(row: Pair, base_margin: float, tuned_margin: float) -> Item:
@@ -267,21 +324,8 @@ def _side(margin: float) -> float:
     return 1.0 if margin > 0 else UNDECIDED if margin == 0 else 0.0
 
 
-def _compare(
-    metric: Metric, base: NDArray[np.float64], tuned: NDArray[np.float64], spec: EvaluateSpec
-) -> verdict.Estimate:
-    right_or_wrong = set(np.unique([base, tuned]).tolist()) <= {0.0, 1.0}
-    if metric is Metric.PAIR_ACCURACY and right_or_wrong:
-        return verdict.compare_right_or_wrong(base, tuned)
-    return verdict.compare_scores(base, tuned, spec.recipe.seed)
-
-
 def _balance(references: Sequence[str]) -> NDArray[np.float64]:
     """Return weights by which thumbs up count as much in all as thumbs down, however many of each there are."""
     up = np.array([text.startswith("👍") for text in references])
     share = np.where(up, up.mean(), 1 - up.mean())
     return np.ones(len(up)) if up.all() or not up.any() else UNDECIDED / share
-
-
-def _tokens(texts: Sequence[Said]) -> int:
-    return sum(len(t.prompt) + len(t.answer) for t in texts)

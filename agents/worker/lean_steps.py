@@ -17,17 +17,17 @@ from peft import PeftModel
 from torch import Tensor
 
 from agents.recipe import PARTS_AT_A_TIME, Recipe, is_lean
-from agents.worker import lean_layers
+from agents.worker import lean_layers, shared_beginning
 from agents.worker.answer_loss import answer_loss
 from agents.worker.base_model import LoadedBase
 from agents.worker.rows import IGNORED
-from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side
+from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side, through
 
-ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-"""Model types whose layers look at nothing but what stands before a token, and whose scores are the head's as they are."""
 Result = TypeVar("Result")
-Part = tuple[float, tuple[Tensor, ...]]
-"""A loss and the gradient of each trained weight."""
+Seen = tuple[float, int]
+"""Log-probability of a row's answer, and the tokens of it."""
+Part = tuple[float, tuple[Tensor, ...], list[Seen]]
+"""A loss, the gradient of each trained weight, and what the model thought of each row."""
 
 
 class LeanSteps:
@@ -37,6 +37,8 @@ class LeanSteps:
     processing_class: Any
     rows_at_once: int
     """Rows that go through the model at any one time."""
+    told: Callable[[list[Seen]], None] | None = None
+    """Gets what the model thought of each row of a batch, in their order, before it learnt from them."""
 
     def training_step(
         self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
@@ -46,48 +48,53 @@ class LeanSteps:
         trained = [weight for weight in model.parameters() if weight.requires_grad]
 
         def learn(batch: SideBySide) -> Part:
-            loss = self.compute_loss(model, {"lean": batch}, num_items_in_batch=num_items_in_batch)
-            return float(loss.detach()), torch.autograd.grad(loss, trained)
+            likely: list[Tensor] = []
+            loss = self.compute_loss(
+                model, {"lean": batch, "told": likely}, num_items_in_batch=num_items_in_batch
+            )
+            return float(loss.detach()), torch.autograd.grad(loss, trained), _seen(batch, likely)
 
         total = 0.0
-        for loss, gradients in self._each_part(learn, inputs):
+        seen: dict[int, Seen] = {}
+        for part, (loss, gradients, rows) in self._each_part(learn, inputs):
             total += loss
+            seen |= dict(zip(part, rows, strict=True))
             for weight, gradient in zip(trained, gradients, strict=True):
                 weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        if self.told is not None:
+            self.told([seen[row] for row in sorted(seen)])
         return torch.tensor(total)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *_args: Any, **kwargs: Any) -> Any:
         """Return the loss of rows that stand side by side; of padded ones, which are dev rows, the mean over their answers."""
         if "lean" not in inputs:
             return self._dev_loss(model, inputs)
-        return _loss(model, inputs["lean"]) / kwargs["num_items_in_batch"]
+        return _loss(model, inputs["lean"], inputs["told"]) / kwargs["num_items_in_batch"]
 
     def _dev_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         def look(batch: SideBySide) -> tuple[float, int]:
             with torch.no_grad():  # which each thread has of its own
                 return float(_loss(model, batch)), int((batch.targets != IGNORED).sum())
 
-        losses, counts = zip(*self._each_part(look, inputs), strict=True)
+        found = [seen for _part, seen in self._each_part(look, inputs)]
+        losses, counts = zip(*found, strict=True)
         return torch.tensor(sum(losses) / sum(counts))
 
     def _each_part(
         self, work: Callable[[SideBySide], Result], inputs: dict[str, Tensor]
-    ) -> Iterator[Result]:
-        """Yield what `work` makes of each part of a padded batch, in the order of the parts."""
-        batches = _laid_out(*_rows(inputs), self.rows_at_once)
+    ) -> Iterator[tuple[list[int], Result]]:
+        """Yield each part of a padded batch, by the places of its rows, with what `work` makes of it; in their order."""
+        parts, batches = _laid_out(*_rows(inputs), self.rows_at_once)
         with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
-            yield from run(work, batches)
+            yield from zip(parts, run(work, batches), strict=True)
 
 
 def suits(base: LoadedBase, recipe: Recipe) -> bool:
     """Tell whether steps can be lean: on a CPU, without dropout, with an architecture that is known."""
     config = base.model.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     return (
         is_lean(recipe, base.device)
-        and config.model_type in ARCHITECTURES
-        and kinds == {"full_attention"}
-        and getattr(config, "sliding_window", None) is None
+        and shared_beginning.suits(base.model)
         and config.attention_dropout == 0
         and base.model.get_output_embeddings().bias is None
     )
@@ -116,16 +123,16 @@ def shared_tokens(
     rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], rows_at_once: int
 ) -> int:
     """Return how many first tokens go through the model once, for all rows of a part; of several parts, the fewest."""
-    return min(batch.layout.shared for batch in _laid_out(rows, labels, rows_at_once))
+    return min(batch.layout.shared for batch in _laid_out(rows, labels, rows_at_once)[1])
 
 
 def _laid_out(
     rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], rows_at_once: int
-) -> list[SideBySide]:
-    """Return rows divided into parts, those of each part side by side."""
-    return [
-        side_by_side([rows[i] for i in part], [labels[i] for i in part])
-        for part in parts_of([len(row) for row in rows], rows_at_once)
+) -> tuple[list[list[int]], list[SideBySide]]:
+    """Return rows divided into parts, and those of each part side by side."""
+    parts = parts_of([len(row) for row in rows], rows_at_once)
+    return parts, [
+        side_by_side([rows[i] for i in part], [labels[i] for i in part]) for part in parts
     ]
 
 
@@ -139,20 +146,18 @@ def _rows(inputs: dict[str, Tensor]) -> tuple[list[list[int]], list[list[int]]]:
     return ids, labels
 
 
-def _loss(model: PeftModel, batch: SideBySide) -> Tensor:
+def _seen(batch: SideBySide, likely: list[Tensor]) -> list[Seen]:
+    """Return the log-probability of each row's answer from those of all targets."""
+    rows = torch.split(torch.cat(likely), list(batch.answer_tokens))
+    return [(float(row.sum()), len(row)) for row in rows]
+
+
+def _loss(model: PeftModel, batch: SideBySide, told: list[Tensor] | None = None) -> Tensor:
     language_model = model.get_base_model()
-    backbone = getattr(language_model, language_model.base_model_prefix)
-    hidden = backbone(
-        input_ids=batch.input_ids,
-        position_ids=batch.position_ids,
-        # transformers takes a mask of four dimensions as finished; whole rows need none
-        attention_mask=torch.empty(1, 1, 1, 1),
-        use_cache=False,
-        layout=batch.layout,
-    ).last_hidden_state[0]
+    hidden = through(language_model, batch.input_ids, batch.position_ids, layout=batch.layout)[0]
     learnt = batch.targets != IGNORED
     head = language_model.get_output_embeddings().weight
-    return answer_loss(hidden[learnt], head, batch.targets[learnt])
+    return answer_loss(hidden[learnt], head, batch.targets[learnt], told)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from agents.jobs import FileRef, LearntRows
 from agents.worker.checks.facts import Facts
@@ -14,6 +15,10 @@ from agents.worker.errors import WorkerError
 from agents.worker.lines import Line
 
 DIGEST_BYTES = 16
+GONE = (
+    "The rows that the earlier adapter has learnt are gone, so nothing can be held out fairly. "
+    "Start a run that goes on from another one, or from none."
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def read(folder: Path, sets: tuple[LearntRows, ...]) -> Learnt:
     found: Mapping[bool, set[bytes]] = {False: set(), True: set()}
     for known in sets:
         asked = f"{known.task.strip()}\n\n"
-        for record in _records(folder, known.file):
+        for record in records(folder, known.file, GONE):
             parts = {name: value for name, value in record.items() if name != "row"}
             text = normal(Line(0, parts).asked.removeprefix(asked))
             if text:
@@ -55,15 +60,14 @@ def read(folder: Path, sets: tuple[LearntRows, ...]) -> Learnt:
     return Learnt(frozenset(found[False]), frozenset(found[True]))
 
 
-def _records(folder: Path, ref: FileRef) -> Iterator[dict[str, object]]:
+def records(folder: Path, ref: FileRef, gone: str) -> Iterator[dict[str, Any]]:
+    """Read prepared rows of a training, one at a time.
+
+    Raises: WorkerError: the file is gone or is not what it was; `gone` is what the person reads then.
+    """
     path = folder / ref.path
     if not path.is_file() or sha256_of(path) != ref.sha256:
-        raise WorkerError(
-            "bad_data",
-            "The rows that the earlier adapter has learnt are gone, so nothing can be held out fairly. "
-            "Start a run that goes on from another one, or from none.",
-            for_person=True,
-        )
+        raise WorkerError("bad_data", gone, for_person=True)
     with path.open("rb") as stream:
         yield from (json.loads(line) for line in stream if line.strip())
 

@@ -1,15 +1,28 @@
 """How likely a model finds an answer: its mean log-probability per token, so that long answers are not worse for it."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from agents.worker.rows import IGNORED
 from agents.worker.shaped_rows import Said
+from agents.worker.shared_beginning import (
+    SideBySide,
+    attending,
+    plain,
+    side_by_side,
+    suits,
+    through,
+)
 
 BATCH_ITEMS = 16
 BATCH_TOKENS = 4096
 """Padding included; bounds the memory of a batch."""
+POSITIONS_AT_ONCE = 256
+"""Scores of so many positions are held together."""
 
 
 def mean_log_probs(
@@ -17,12 +30,23 @@ def mean_log_probs(
 ) -> list[float]:
     """Return the mean log-probability per token of each answer after its prompt. `beat` is called after every batch."""
     model.eval()
+    lean = suits(model) and all(text.prompt for text in texts)
     found = [0.0] * len(texts)
     for batch in batches([len(t.prompt) + len(t.answer) for t in texts]):
-        for i, value in zip(batch, _batch(model, pad_id, [texts[i] for i in batch]), strict=True):
+        part = [texts[i] for i in batch]
+        values = _side_by_side(model, part) if lean else _padded(model, pad_id, part)
+        for i, value in zip(batch, values, strict=True):
             found[i] = value
         beat()
     return found
+
+
+def bits(mean_log_probs: Sequence[float], texts: Sequence[Said]) -> list[float]:
+    """Return how many bits a model needs to tell each answer, from what `mean_log_probs` found."""
+    return [
+        -value * len(text.answer) / math.log(2)
+        for value, text in zip(mean_log_probs, texts, strict=True)
+    ]
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
@@ -39,7 +63,36 @@ def batches(lengths: Sequence[int]) -> list[list[int]]:
     return cut
 
 
-def _batch(model: Any, pad_id: int, texts: Sequence[Said]) -> list[float]:
+def _side_by_side(model: Any, texts: Sequence[Said]) -> list[float]:
+    """Read texts without padding, what all of them begin with once, and score answers only."""
+    rows = side_by_side(
+        [[*t.prompt, *t.answer] for t in texts],
+        [[*[IGNORED] * len(t.prompt), *t.answer] for t in texts],
+    )
+    with torch.inference_mode():
+        gained = _of_answers(plain(model), rows.on(model.device))
+    return [float(row.mean()) for row in torch.split(gained, [len(t.answer) for t in texts])]
+
+
+def _of_answers(model: Any, batch: SideBySide) -> Tensor:
+    with attending(model):
+        out = through(model, batch.input_ids, batch.position_ids, layout=batch.layout)[0]
+    scored = batch.targets != IGNORED
+    head = model.get_output_embeddings()
+    parts = zip(
+        torch.split(out[scored], POSITIONS_AT_ONCE),
+        torch.split(batch.targets[scored], POSITIONS_AT_ONCE),
+        strict=True,
+    )
+    return torch.cat(
+        [
+            head(hidden).float().log_softmax(-1).gather(1, targets[:, None])[:, 0]
+            for hidden, targets in parts
+        ]
+    )
+
+
+def _padded(model: Any, pad_id: int, texts: Sequence[Said]) -> list[float]:
     # Padded on the left: all answers end at the same place, and only their places get logits.
     width = max(len(t.prompt) + len(t.answer) for t in texts)
     longest = max(len(t.answer) for t in texts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec
+from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec, RowFacts
 from agents.worker.errors import WorkerError
 from agents.worker.progress import Reporter
 from configs.registry import architecture_of
@@ -111,6 +111,7 @@ def run(folder: Path, spec: MeasureSpec) -> JobResult:
         shared_tokens=_shared_tokens(base, longest, spec.recipe),
         longest_peak_bytes=longest_peak_bytes,
         baseline=baseline,
+        row_facts=_row_facts(found.rows, spec.recipe),
     )
     return JobResult(job_id=folder.name, outcome=JobOutcome.SUCCEEDED, payload=payload)
 
@@ -195,11 +196,13 @@ def _decode_token_s(
 
     Reading the prompts costs time too: it is shared out over the tokens of the answers.
     """
-    from agents.worker.answers import BATCH_ITEMS, Exam, answer
+    from agents.worker.answers import BATCH_ITEMS, Exam, answer, rows_that_fit
 
     reporter.stage("timing answers")
     chosen = _typical(learnt, BATCH_ITEMS)
-    prompts = [row.prompt_ids for row in chosen]
+    exam = Exam([row.prompt_ids for row in chosen], [], TIMED_TOKENS)
+    most = rows_that_fit(base.model, exam, max(len(prompt) for prompt in exam.prompts))
+    exam = exam.only(range(min(most, len(chosen))))
     beats_s: list[float] = []
 
     def beat() -> None:
@@ -207,12 +210,12 @@ def _decode_token_s(
         reporter.beat()
 
     began_s = time.monotonic()
-    for _ in answer(
-        base.model, base.tokenizer, Exam(prompts, [base.tokenizer.pad_token_id], TIMED_TOKENS), beat
-    ):
+    for _ in answer(base.model, base.tokenizer, exam, beat):
         pass
-    first_s, later_s = beats_s[0] - began_s, (beats_s[-1] - beats_s[0]) / max(1, len(beats_s) - 1)
-    return (first_s + later_s * (answer_tokens - 1)) / answer_tokens / len(prompts)
+    tokens_s = beats_s[-TIMED_TOKENS:]  # before them parts of the prompts were read
+    first_s = tokens_s[0] - began_s
+    later_s = (tokens_s[-1] - tokens_s[0]) / (TIMED_TOKENS - 1)
+    return (first_s + later_s * (answer_tokens - 1)) / answer_tokens / len(exam.prompts)
 
 
 def _baseline(
@@ -242,6 +245,13 @@ def _baseline(
         deadline_s=time.monotonic() + spec.baseline_s,
     )
     return prompted.measure(base, test, reporter)
+
+
+def _row_facts(train: "list[Row]", recipe: "Recipe") -> RowFacts | None:
+    from agents.recipe import Method
+    from agents.worker import row_facts, rows
+
+    return row_facts.of_pairs(rows.pairs(train)) if recipe.method is Method.SFT else None
 
 
 def _typical(rows: "Sequence[Lesson]", count: int) -> "list[Lesson]":

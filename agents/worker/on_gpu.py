@@ -35,3 +35,11 @@ def memory_bytes(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[1])
     return memory.machine_memory_bytes()
+
+
+def free_bytes(device: str) -> int:
+    """Return what a job may still take: of the GPU's memory, or of the machine's."""
+    if device == "cuda":
+        unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + unused
+    return memory.free_machine_bytes()

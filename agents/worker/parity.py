@@ -90,7 +90,7 @@ def compare(
         if here == there:
             same += 1
             continue
-        gap = _gap_nats(reference, asked, here, there)
+        gap = gap_nats(reference, asked, here, there)
         if gap > NEAR_TIE_NATS:
             cause = _other_answer(reference, row, here, there, gap)
             return _failed(rows, same, near_ties, cause)
@@ -98,8 +98,8 @@ def compare(
     return Parity(prompts=len(rows), same=same, near_ties=near_ties)
 
 
-def _gap_nats(reference: Transformer, asked: list[int], here: list[int], there: list[int]) -> float:
-    """Return by how much the reference prefers its own token where the answers part."""
+def gap_nats(reference: Transformer, asked: list[int], here: list[int], there: list[int]) -> float:
+    """Return by how much the reference prefers its own token where two answers, without their ends, part."""
     at = next(
         (i for i, (a, b) in enumerate(zip(here, there, strict=False)) if a != b),
         min(len(here), len(there)),

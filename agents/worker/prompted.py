@@ -98,19 +98,25 @@ def measure(base: LoadedBase, test: Test, reporter: Reporter) -> Baseline | None
             base.model, base.tokenizer, Exam(prompts, ends, test.max_new_tokens), reporter.beat
         ):
             answers |= {i: found.text for i, found in batch.items()}
-        # a base model goes on with an example of its own; the answer is the first paragraph
-        said += [answers[i].split("\nInput:")[0].strip() for i in range(len(part))]
+        said += [own_part(answers[i]) for i in range(len(part))]
     if not said:
         return None
     return _score(said, test)
 
 
+def own_part(answer: str) -> str:
+    """Return an answer up to where a base model goes on with an example of its own."""
+    return answer.split("\nInput:")[0].strip()
+
+
 def _score(said: list[str], test: Test) -> Baseline:
-    from agents.worker import metrics  # takes seconds to import: the memory was measured before
+    from agents.worker.metrics import (
+        table,
+    )  # takes seconds to import: the memory was measured before
 
     references = [row.completion for row in test.rows[: len(said)]]
     with tempfile.TemporaryDirectory() as cache_dir:
-        items = metrics.score_items(test.metric, said, references, Path(cache_dir))
+        items = table.score_items(test.metric, said, references, Path(cache_dir))
     scores = [float(score) for score in items]
     low, high = interval(scores, right_or_wrong=test.metric is Metric.EXACT_MATCH)
     return Baseline(

@@ -39,11 +39,12 @@ from agents.worker.examine import Examined, deal, examine, findings
 from agents.worker.learnt_rows import Learnt
 from agents.worker.likely import without_header
 from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
+from agents.worker.metrics.structure import percentile_95
 from agents.worker.progress import Reporter
 from agents.worker.refusals import no_rows, none_to_hold_out, too_few
 from agents.worker.sources import Source, Way, read_all, ways
 from agents.worker.split_rows import Groups, Shares, Split, fold, weighted
-from agents.worker.suggest_metric import are_labels, percentile_95, suggest_metric
+from agents.worker.suggest_metric import are_labels, suggest_metric
 from agents.worker.table import RowErrors, RowLimit, Table
 from agents.worker.values import RowProblem
 

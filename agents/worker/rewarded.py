@@ -40,14 +40,13 @@ class Rewarded(AdapterOnly):
 
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Answer the dev rows and return what is missing to a reward of 1, as `eval_loss`."""
-        model, kept = self.model, self.model.generation_config
+        model = self.model
         said: dict[int, str] = {}
         with torch.random.fork_rng():
             for batch in answer(model, self.processing_class, self.exam, lambda: None):
                 said |= {i: found.text for i, found in batch.items()}
             attempts = [Attempt(task, said[i]) for i, task in enumerate(self.dev_tasks)]
             scores = self.card.score(attempts)
-        model.generation_config = kept
         reward = sum(scores) / len(scores)
         metrics = {"eval_loss": 1 - reward, "eval_reward": reward}
         self.log(dict(metrics))

@@ -8,11 +8,10 @@ import gc
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import torch
 
@@ -29,8 +28,10 @@ from agents.jobs import (
 from agents.worker import base_model, prompted
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
+from agents.worker.likelihood import mean_log_probs
 from agents.worker.progress import Reporter
 from agents.worker.rows import Pair, pairs, prompt_ids, read_rows
+from agents.worker.shaped_rows import Said
 
 ROUNDS = (0.25, 0.5, 1.0)
 """Shares of the dev rows."""
@@ -111,7 +112,7 @@ def _score(
     if not runner.bits:
         longest = _p99(
             [
-                len(prompt_ids(base.tokenizer, row.prompt)) + _answer_ids(base, row).numel()
+                len(prompt_ids(base.tokenizer, row.prompt)) + len(_answer_ids(base, row))
                 for row in train[:CONTEXT_ROWS]
             ]
         )
@@ -120,25 +121,23 @@ def _score(
                 f"its context of {base.context_tokens:,} tokens is shorter than rows of {longest:,}"
             )
     if runner.out is None:
-        for row in rows[len(runner.bits) :]:
-            runner.bits.append(answer_bits(base, row))
-            reporter.beat()
+        runner.bits += answer_bits(base, rows[len(runner.bits) :], reporter.beat)
     _forget(base)
 
 
-def answer_bits(base: LoadedBase, row: Pair) -> float:
-    """Return how many bits a model needs for the reference answer of a row, the prompt given."""
-    answer = _answer_ids(base, row)
-    prompt = prompt_ids(base.tokenizer, row.prompt)
-    room = max(1, base.context_tokens - answer.numel())
-    ids = torch.cat([torch.tensor(prompt[-room:], dtype=torch.long), answer]).to(base.device)
-    base.model.eval()
-    with torch.inference_mode():
-        logits = base.model(input_ids=ids[None], logits_to_keep=answer.numel() + 1).logits[0, :-1]
-    loss = torch.nn.functional.cross_entropy(
-        logits.float(), answer.to(base.device), reduction="sum"
-    )
-    return float(loss) / math.log(2)
+def answer_bits(base: LoadedBase, rows: Sequence[Pair], beat: Callable[[], None]) -> list[float]:
+    """Return how many bits a model needs for the reference answer of each row, the prompt given."""
+    texts = [_said(base, row) for row in rows]
+    likely = mean_log_probs(base.model, base.tokenizer.pad_token_id, texts, beat)
+    return [
+        -mean * len(text.answer) / math.log(2) for mean, text in zip(likely, texts, strict=True)
+    ]
+
+
+def _said(base: LoadedBase, row: Pair) -> Said:
+    prompt, answer = prompt_ids(base.tokenizer, row.prompt), _answer_ids(base, row)
+    room = max(1, base.context_tokens - len(answer))
+    return Said(prompt[-room:], answer, len(prompt) + len(answer))
 
 
 def _halve(runners: list[_Runner], dev: list[Pair]) -> None:
@@ -238,9 +237,9 @@ def _size(row: Pair) -> int:
     return max(1, len(row.completion.encode()))
 
 
-def _answer_ids(base: LoadedBase, row: Pair) -> Any:
-    ids = base.tokenizer(row.completion or " ", add_special_tokens=False)["input_ids"]
-    return torch.tensor(ids, dtype=torch.long)
+def _answer_ids(base: LoadedBase, row: Pair) -> list[int]:
+    ids: list[int] = base.tokenizer(row.completion or " ", add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _p99(counts: list[int]) -> int:

@@ -167,11 +167,39 @@ def fit(
 def encode_pairs(base: LoadedBase, found: Sequence[Pair], recipe: Recipe) -> list[Lesson]:
     """Turn pairs into tokens. Raises: WorkerError: a row has nothing to learn from, or both answers are the same."""
     ends = rows.stop_ids(base.tokenizer, base.model)
-    texts = [
+    short = fit(found, _texts(base, found, ends), ends, room(base, recipe))
+    return _pair_lessons(found, short)
+
+
+def encode_whole_pairs(base: LoadedBase, found: Sequence[Pair], recipe: Recipe) -> list[Lesson]:
+    """Turn pairs into tokens of which none is cut.
+
+    Raises: RowsTooLong: answers do not fit. WorkerError: both answers are the same.
+    """
+    limit = room(base, recipe)
+    texts = _texts(base, found, rows.stop_ids(base.tokenizer, base.model))
+    long = [
+        row.number
+        for row, sides in zip(found, texts, strict=True)
+        if max(side.whole_tokens for side in sides) > limit
+    ]
+    if long:
+        raise RowsTooLong(
+            long,
+            f"{rows.listed(long)}: an answer ends after more than {limit} tokens, and a model that does not see where "
+            "answers end would learn to prefer those that it sees end. Shorten the rows or raise max_length_tokens.",
+        )
+    return _pair_lessons(found, texts)
+
+
+def _texts(base: LoadedBase, found: Sequence[Pair], ends: Sequence[int]) -> list[list[Said]]:
+    return [
         [said(base.tokenizer, row, answer, ends) for answer in (row.chosen, row.rejected)]
         for row in found
     ]
-    short = fit(found, texts, ends, room(base, recipe))
+
+
+def _pair_lessons(found: Sequence[Pair], short: Sequence[Sequence[Said]]) -> list[Lesson]:
     alike = [r.number for r, (a, b) in zip(found, short, strict=True) if a.answer == b.answer]
     if alike:
         raise WorkerError(

@@ -5,11 +5,13 @@ what stands before it alone, so these tokens need to go through the linear layer
 whole rows. Loss and gradient are those of padded rows, to rounding.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -20,6 +22,8 @@ from agents.worker.rows import IGNORED
 
 ATTENTION = "tunewright_rows"
 """Name under which transformers finds `attend`."""
+ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Model types whose layers look at nothing but what stands before a token, and whose scores are the head's as they are."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Layout:
     own: Tensor
     """For each place of the padded rows: 1 where `collect` takes a token from, else 0."""
 
+    def on(self, device: Any) -> "Layout":
+        """Return the same on another device."""
+        moved = {name: getattr(self, name).to(device) for name in ("spread", "collect", "own")}
+        return replace(self, **moved)
+
 
 @dataclass(frozen=True)
 class SideBySide:
@@ -47,6 +56,62 @@ class SideBySide:
     targets: Tensor
     """The token that follows where that one is learnt, else `IGNORED`."""
     layout: Layout
+    answer_tokens: tuple[int, ...]
+    """Of each row: how many of its tokens are targets; they stand in the order of the rows."""
+
+    def on(self, device: Any) -> "SideBySide":
+        """Return the same on another device."""
+        ids, positions, targets = (
+            part.to(device) for part in (self.input_ids, self.position_ids, self.targets)
+        )
+        return replace(
+            self,
+            input_ids=ids,
+            position_ids=positions,
+            targets=targets,
+            layout=self.layout.on(device),
+        )
+
+
+def plain(model: Any) -> Any:
+    """Return the language model itself, with the layers of an adapter in it where it has one."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def suits(model: Any) -> bool:
+    """Tell whether each layer of a model sees all that stands before a token and nothing else, so that rows can be laid out."""
+    config = plain(model).config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    return (
+        config.model_type in ARCHITECTURES
+        and kinds == {"full_attention"}
+        and getattr(config, "sliding_window", None) is None
+    )
+
+
+@contextmanager
+def attending(model: Any, attention: str = ATTENTION) -> Iterator[None]:
+    """Let a language model use an attention of ours for a while."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(attention)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def through(model: Any, input_ids: Tensor, position_ids: Tensor, **seen: Any) -> Tensor:
+    """Return what comes out of the last layer of a language model for each token; `seen` is told to our attention."""
+    backbone = getattr(model, model.base_model_prefix)
+    out: Tensor = backbone(
+        input_ids=input_ids,
+        position_ids=position_ids,
+        # transformers takes a mask of four dimensions as finished; whole rows need none
+        attention_mask=torch.empty(1, 1, 1, 1, device=input_ids.device),
+        use_cache=False,
+        **seen,
+    ).last_hidden_state
+    return out
 
 
 def side_by_side(rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> SideBySide:
@@ -69,6 +134,7 @@ def side_by_side(rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]])
         position_ids=torch.tensor([positions]),
         targets=torch.tensor(targets),
         layout=Layout(len(rows), shared, torch.tensor(spread), places, taken),
+        answer_tokens=tuple(sum(label != IGNORED for label in row[1:]) for row in labels),
     )
 
 
@@ -96,18 +162,23 @@ def attend(
         out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return out, None
     seen = scaled_dot_product_attention(
-        _padded(query, layout),
-        _padded(key, layout),
-        _padded(value, layout),
+        padded(query, layout),
+        padded(key, layout),
+        padded(value, layout),
         is_causal=True,
         scale=kwargs.get("scaling"),
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    padded = seen.transpose(1, 2).reshape(-1, query.shape[1], seen.shape[-1])
-    return _collect(padded, layout)[None], None
+    return collected(seen, layout), None
 
 
-def _padded(part: Tensor, layout: Layout) -> Tensor:
+def collected(seen: Tensor, layout: Layout) -> Tensor:
+    """Turn rows × heads × places × width, as attention leaves it, into 1 × tokens × heads × width."""
+    places = seen.transpose(1, 2).reshape(-1, seen.shape[1], seen.shape[-1])
+    return _collect(places, layout)[None]
+
+
+def padded(part: Tensor, layout: Layout) -> Tensor:
     """Turn 1 × heads × tokens × width into rows × heads × places × width."""
     spread = _spread(part[0].transpose(0, 1), layout)
     return spread.view(layout.rows, -1, *spread.shape[1:]).transpose(1, 2)

@@ -12,7 +12,7 @@ from agents.worker.base_model import LoadedBase
 from agents.worker.lessons import Lesson, Lessons
 
 read = shaped_rows.read_pairs
-encode = shaped_rows.encode_pairs
+encode = shaped_rows.encode_whole_pairs
 
 
 class AdapterReward(AdapterOnly, RewardTrainer):  # type: ignore[misc]  # TRL ships no types

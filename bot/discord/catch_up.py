@@ -14,14 +14,15 @@ import aiohttp
 import discord
 from sqlmodel import Session, col, select
 
+from bot.discord.ballots import choice_of
 from bot.discord.gates import Spot
 from bot.discord.host import Host
 from bot.discord.messages import Messages
 from bot.discord.people import NAME, fetch_person, known_channel, number_of, place_of
 from bot.discord.sending import history, insist, translated
 from bot.surface import DECISIONS, MessageGone, PlaceGone
-from storage import approvals, events, inbox, runs
-from storage.models import Approval, Cursor, Delivery, Event, Run
+from storage import approvals, blind, events, inbox, runs
+from storage.models import Approval, Ballot, Choice, Cursor, Delivery, Event, Run
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ AT_ONCE = 4
 """Places and questions that are read side by side."""
 MESSAGES_READ = 2000
 """Of one place, at most."""
+BALLOTS_READ = 25
+"""The newest ones whose votes are read."""
 MARGIN_S = 120.0
 """Messages younger than the newest one seen by less than this may still be under way; they are read again."""
 NOTED_EVERY_S = 30.0
@@ -148,9 +151,11 @@ class CatchUp:
         asked = await self.host.app.services.db.read(_open_questions)
         due = [question for question in asked if question.delivery.place not in unheard]
         counted = await _side_by_side(self._read_reactions(question) for question in due)
+        ballots_shown = await self.host.app.services.db.read(blind.shown, NAME, BALLOTS_READ)
+        voted = await _side_by_side(self._read_votes(*shown) for shown in ballots_shown)
         await self.host.app.desk.work_off()
         log.info("caught up: %d places, %d open questions", len(places), len(asked))
-        return all([*heard, *counted])
+        return all([*heard, *counted, *voted])
 
     # --- messages
 
@@ -226,6 +231,31 @@ class CatchUp:
             )
         else:
             await self._count(message, asked.approval)
+
+    async def _read_votes(self, ballot: Ballot, run: Run, delivery: Delivery) -> None:
+        """Count the votes below a ballot, of people who have not voted there and want one thing only."""
+        assert delivery.place is not None
+        assert ballot.id is not None
+        channel_id, message_id = number_of(delivery.place), int(delivery.message_id or 0)
+        channel = self.host.get_partial_messageable(channel_id)
+        try:
+            with translated():
+                message = await insist(lambda: channel.fetch_message(message_id))
+        except (MessageGone, PlaceGone) as error:
+            log.info("the votes of message %d are not read: %s", message_id, error)
+            return
+        wanted: dict[int, list[Choice]] = {}
+        for reaction in message.reactions:
+            if (choice := choice_of(str(reaction.emoji))) is not None:
+                for user_id in await _people_behind(reaction):
+                    wanted.setdefault(user_id, []).append(choice)
+        spot = Spot(channel_id, message_id)
+        for user_id, choices in wanted.items():
+            if len(choices) > 1 or run.guild is None:
+                continue  # which of them was the last word cannot be told
+            person = await fetch_person(self.host, int(run.guild), user_id)
+            if person is not None:
+                await self.host.ballots.vote(ballot.id, person, choices[0], spot, only_first=True)
 
 
 async def _people_behind(reaction: discord.Reaction) -> list[int]:

@@ -15,7 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.app import App
-from bot.discord import gate_buttons, render, slash_commands
+from bot.discord import ballots, gate_buttons, render, slash_commands
 from bot.discord.catch_up import CatchUp
 from bot.discord.events import Listening
 from bot.discord.host import Host
@@ -74,7 +74,7 @@ class TunewrightClient(Host):
     async def setup_hook(self) -> None:
         """Get ready to hear commands and buttons, old ones too."""
         slash_commands.add_commands(self.tree, self)
-        self.add_dynamic_items(gate_buttons.GateButton)
+        self.add_dynamic_items(gate_buttons.GateButton, ballots.BallotButton)
         self.soon(self.catch_up.keep_noting(), "noting what was heard")
 
     async def on_ready(self) -> None:
@@ -98,7 +98,7 @@ class TunewrightClient(Host):
         await self.listening.to_message(message)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
-        """Hear ✅ and ❌."""
+        """Hear ✅ and ❌, and votes."""
         await self.listening.to_reaction(payload)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import discord
 from sqlmodel import Session
 
+from bot.discord import ballots
 from bot.discord.catch_up import CatchUp
 from bot.discord.gates import Spot
 from bot.discord.host import Host
@@ -15,7 +16,7 @@ from bot.discord.messages import Messages
 from bot.discord.people import NAME, fetch_person, person_of, place_of
 from bot.surface import DECISIONS, Person
 from storage import events, runs
-from storage.models import FINAL
+from storage.models import FINAL, Choice
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +42,29 @@ class Listening:
 
     async def _count(self, payload: discord.RawReactionActionEvent) -> None:
         me = self.host.user
-        decision = None if payload.emoji.id else DECISIONS.get(payload.emoji.name)
-        if decision is None or me is None or payload.user_id == me.id:
+        if me is None or payload.user_id == me.id or payload.emoji.id:
             return
         if payload.message_author_id not in (None, me.id):
+            return
+        if (choice := ballots.choice_of(payload.emoji.name)) is not None:
+            await self._count_vote(payload, choice)
+            return
+        decision = DECISIONS.get(payload.emoji.name)
+        if decision is None:
             return
         question = await self.host.gates.asked_by(payload.channel_id, payload.message_id)
         person = await self._reacting(payload) if question is not None else None
         if question is not None and person is not None:
             spot = Spot(payload.channel_id, payload.message_id)
             await self.host.gates.decide(question, person, decision, spot)
+
+    async def _count_vote(self, payload: discord.RawReactionActionEvent, choice: Choice) -> None:
+        """Count a 🅰️, 🅱️ or 🤝 below a ballot."""
+        ballot_id = await self.host.ballots.shown_by(payload.channel_id, payload.message_id)
+        person = await self._reacting(payload) if ballot_id is not None else None
+        if ballot_id is not None and person is not None:
+            spot = Spot(payload.channel_id, payload.message_id)
+            await self.host.ballots.vote(ballot_id, person, choice, spot, only_first=False)
 
     async def to_deleted(self, message_id: int) -> None:
         """Send a card again that was deleted while it was still of use."""

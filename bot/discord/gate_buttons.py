@@ -1,6 +1,7 @@
 """The ✅ and ❌ of a question as buttons. They hold no state but their id, so they outlive every restart."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, Self
 
 import discord
@@ -73,7 +74,9 @@ def view(question: Question | None) -> discord.ui.View | None:
     return made
 
 
-async def offer_reactions(message: discord.Message | discord.PartialMessage) -> None:
-    """Put ✅ and ❌ below a question; once is enough, twice does not hurt."""
-    for emoji in DECISIONS:
+async def offer_reactions(
+    message: discord.Message | discord.PartialMessage, emojis: Iterable[str] = DECISIONS
+) -> None:
+    """Put ✅ and ❌, or other reactions, below a question; once is enough, twice does not hurt."""
+    for emoji in emojis:
         await insist(lambda emoji=emoji: message.add_reaction(emoji))  # type: ignore[misc]  # a lambda's default

@@ -56,20 +56,27 @@ class Gates:
         self, channel_id: int, message_id: int, message: discord.Message | None = None
     ) -> Approval | None:
         """Return the question that a message of ours asks, or asked; None for any other message."""
-        approval = await self.app.services.db.read(_of_message, str(message_id))
-        if approval is not None:
-            return approval
+        event = await self.shown_by(channel_id, message_id, message)
+        return None if event is None else await self.app.services.db.read(_asked_in, event)
+
+    async def shown_by(
+        self, channel_id: int, message_id: int, message: discord.Message | None = None
+    ) -> Event | None:
+        """Return what a message of ours shows; None for any other message."""
+        event = await self.app.services.db.read(_of_message, str(message_id))
+        if event is not None:
+            return event
         if message is not None:
-            return await self.shown_in(message)
+            return await self._shown_in(message)
         channel = self.client.get_partial_messageable(channel_id)
         try:
             message = await insist(lambda: channel.fetch_message(message_id))
         except (discord.NotFound, discord.Forbidden):
             return None
-        return await self.shown_in(message)
+        return await self._shown_in(message)
 
-    async def shown_in(self, message: discord.Message) -> Approval | None:
-        """Return the question that a message of ours asks, by the message itself."""
+    async def _shown_in(self, message: discord.Message) -> Event | None:
+        """Return what a message of ours shows, by the message itself."""
         me = self.client.user
         if me is None or message.author.id != me.id:
             return None
@@ -127,14 +134,14 @@ class Gates:
         await say(self.client, spot.channel_id, sentence)
 
 
-def _of_message(session: Session, message_id: str) -> Approval | None:
+def _of_message(session: Session, message_id: str) -> Event | None:
     found = events.by_message(session, NAME, message_id)
-    return None if found is None else _asked_in(session, found[0])
+    return None if found is None else found[0]
 
 
-def _of_event(session: Session, run_id: int, event_id: int) -> Approval | None:
+def _of_event(session: Session, run_id: int, event_id: int) -> Event | None:
     event = session.get(Event, event_id)
-    return None if event is None or event.run_id != run_id else _asked_in(session, event)
+    return None if event is None or event.run_id != run_id else event
 
 
 def _asked_in(session: Session, event: Event) -> Approval | None:

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 
 from bot.app import App
+from bot.discord.ballots import Ballots
 from bot.discord.gates import Gates
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class Host(discord.Client):
         super().__init__(intents=intents, **options)
         self.app = app
         self.gates = Gates(self, app)
+        self.ballots = Ballots(self, app, self.gates)
         self._working: set[asyncio.Task[None]] = set()
         self._seen: deque[int] = deque(maxlen=REMEMBERED)
 

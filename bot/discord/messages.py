@@ -52,14 +52,17 @@ class Messages:
         if message.author.bot or message.guild is None or message.type not in HEARD:
             return
         question = await self._question_replied_to(message)
-        if question is None and not self._is_for_us(message):
+        ballot_id = await self._ballot_replied_to(message) if question is None else None
+        if question is None and ballot_id is None and not self._is_for_us(message):
             return
         if message.id in self._under_way or await self._is_done(message):
             return
         self._under_way.add(message.id)
         try:
             person = await self._author(message, live=live)
-            if person is not None:
+            if person is not None and ballot_id is not None:
+                await self._vote(message, person, ballot_id)
+            elif person is not None:
                 await self._act(message, person, question)
         finally:
             self._under_way.discard(message.id)
@@ -78,6 +81,15 @@ class Messages:
             await self._tell(message, NO_WORDS)
         else:
             await self._reply(message, person, question)
+        await self._note(message)
+
+    async def _vote(self, message: discord.Message, person: Person, ballot_id: int) -> None:
+        """Count a vote in words."""
+        if message.content:
+            spot = Spot(message.channel.id, message.id, is_reply=True)
+            await self.host.ballots.reply(ballot_id, person, self._words(message), spot)
+        else:
+            await self._tell(message, NO_WORDS)
         await self._note(message)
 
     async def _reply(self, message: discord.Message, person: Person, question: Approval) -> None:
@@ -135,6 +147,23 @@ class Messages:
     # --- questions
 
     async def _question_replied_to(self, message: discord.Message) -> Approval | None:
+        replied_to = self._replied_to(message)
+        if replied_to is None:
+            return None
+        question = await self.host.gates.asked_by(message.channel.id, *replied_to)
+        if question is None or question.decision is Decision.OPEN:
+            return question
+        follow_up = await self.host.app.services.db.read(_asked_for_words, question.run_id)
+        return follow_up or question
+
+    async def _ballot_replied_to(self, message: discord.Message) -> int | None:
+        replied_to = self._replied_to(message)
+        if replied_to is None:
+            return None
+        return await self.host.ballots.shown_by(message.channel.id, *replied_to)
+
+    def _replied_to(self, message: discord.Message) -> tuple[int, discord.Message | None] | None:
+        """Return the message that is replied to, as far as it may be one of ours: its id and, where at hand, itself."""
         reference = message.reference
         if message.type is not discord.MessageType.reply or reference is None:
             return None
@@ -142,16 +171,10 @@ class Messages:
             reference.resolved, discord.DeletedReferencedMessage
         ):
             return None
-        me, replied_to = self.host.user, reference.resolved
-        if replied_to is not None and (me is None or replied_to.author.id != me.id):
+        me, resolved = self.host.user, reference.resolved
+        if resolved is not None and (me is None or resolved.author.id != me.id):
             return None
-        question = await self.host.gates.asked_by(
-            message.channel.id, reference.message_id, replied_to
-        )
-        if question is None or question.decision is Decision.OPEN:
-            return question
-        follow_up = await self.host.app.services.db.read(_asked_for_words, question.run_id)
-        return follow_up or question
+        return reference.message_id, resolved
 
     async def _only_question(self, message: discord.Message) -> Approval | None:
         """Return the one open question of the run whose thread this is, when it is addressed to us by name."""

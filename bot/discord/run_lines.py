@@ -5,16 +5,18 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from bot import cards, scenes
+from bot import blind_cards, cards, scenes
 from bot.app import App
 from bot.discord.people import NAME, number_of
 from bot.discord.render import CONTENT, length
-from bot.scenes import Place
+from bot.notebook import history
+from bot.notebook.tries import Tries
+from bot.scenes import Opinions, Place
 from bot.schedule import QUESTIONS
 from bot.surface import Person
 from bot.text import clip, duration, plain
 from configs.schema import GateKind
-from storage import approvals, events, runs
+from storage import approvals, blind, events, runs
 from storage.models import FINAL, Run
 
 LISTED = 10
@@ -28,8 +30,10 @@ or mention me in a message with such a file; or “Apps → Fine-tune on this fi
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \
 for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
 **Runs**: `/finetune status`, `list`, `pause`, `resume`, `cancel`.
+**Tries**: `/finetune history` tells what each try changed and what came of it, `diff` puts two beside each other, `revert` goes on from \
+the plan of an earlier one, `deliver` hands over the best so far.
 **Result**: base and tuned model answer the same rows that neither has seen; you get the verdict with its uncertainty, \
-and the adapter as a link. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model, \
+and the adapter as a link. `/finetune compare` lets you say blindly which answers are better, `/finetune judge` asks a language model. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model, \
 `/finetune publish` pushes it to the Hub, privately unless you say otherwise.
 Files are used for your run only, never messages of this server."""
 
@@ -41,6 +45,8 @@ class Standing:
     waiting_for: tuple[str, ...]
     """What is asked and not answered yet."""
     queue: Place | None
+    opinions: Opinions
+    """Of people and language models on the newest evaluation that they compared."""
 
 
 async def latest_of(app: App, person: Person) -> int | None:
@@ -67,6 +73,7 @@ async def details(app: App, run: Run) -> str:
         lines.append(f"number {standing.queue.position} in line for a training slot{soon}")
     if standing.waiting_for:
         lines.append(f"waits for an answer about {' and '.join(standing.waiting_for)}")
+    lines += blind_cards.opinions(standing.opinions)
     if run.failure:
         lines.append(plain(run.failure, 600))
     return "\n".join(lines + _link(run))
@@ -80,7 +87,7 @@ async def listing(app: App, person: Person, guild: str | None) -> str:
     parts = []
     for heading, found in (("Your latest runs", mine), ("Others here", others)):
         parts += [f"**{heading}**", *(_line(run) for run in found)] if found else []
-    return _fitting(parts) if parts else "There are no runs yet. `/finetune start` begins one."
+    return fitting(parts) if parts else "There are no runs yet. `/finetune start` begins one."
 
 
 async def names(app: App, person: Person, guild: str | None, limit: int) -> list[tuple[int, str]]:
@@ -109,7 +116,11 @@ def _standing(session: Session, run_id: int, now: datetime, *, running_per_user:
     queue = None
     if shown:
         queue = scenes.load(session, shown[-1], now, running_per_user=running_per_user).place
-    return Standing(waiting, queue)
+    test = blind.latest(session, run_id)
+    told = Opinions()
+    if test is not None:
+        told = scenes.opinions(session, runs.get(session, run_id), test.iteration)
+    return Standing(waiting, queue, told)
 
 
 def _line(run: Run) -> str:
@@ -122,7 +133,17 @@ def _link(run: Run) -> list[str]:
     return [f"<#{number_of(place)}>"] if place.startswith(f"{NAME}:") else []
 
 
-def _fitting(lines: list[str]) -> str:
+def history_of(told: Tries) -> str:
+    """List the tries of a run, the latest first where they do not all fit."""
+    if not told.tries:
+        return f"Run #{told.run.id} has no plan yet."
+    heading = f"**Run #{told.run.id}: {plain(told.run.goal, 100)}**"
+    tries = [line.as_markdown() for line in history.lines(told)]
+    whole = "\n".join([heading, *tries])
+    return whole if length(whole) <= CONTENT else fitting([heading, *reversed(tries)])
+
+
+def fitting(lines: list[str]) -> str:
     """Join as many lines as a message holds; none is cut in the middle."""
     kept: list[str] = []
     for line in lines:

@@ -29,6 +29,7 @@ GUILDS_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, priva
 NOT_FOR_USERS = app_commands.AppInstallationType(guild=True, user=False)
 
 RunNumber = app_commands.Range[int, 1, 2**31]
+TryNumber = app_commands.Range[int, 1, 1000]
 Task = app_commands.Range[str, 1, TASK_CHARS]
 
 
@@ -132,6 +133,66 @@ class Finetune(app_commands.Group):
         await interactions.answer(interaction, commands.resume(run, _person(interaction)))
 
     @app_commands.command()
+    @app_commands.describe(run="Number of the run")
+    async def history(self, interaction: AnyInteraction, run: RunNumber) -> None:
+        """Show the tries of a run: what changed and why, what came of it, who decided."""
+        await interactions.answer(interaction, self._history(interaction, run))
+
+    async def _history(self, interaction: AnyInteraction, run_id: int) -> str:
+        person, guild = _person(interaction), _guild(interaction)
+        told = await self.host.app.commands.tries(run_id, person, guild)
+        return run_lines.history_of(told)
+
+    @app_commands.command()
+    @app_commands.describe(
+        run="Number of the run", first="Number of a try", second="Number of another one"
+    )
+    async def diff(
+        self, interaction: AnyInteraction, run: RunNumber, first: TryNumber, second: TryNumber
+    ) -> None:
+        """Show what is different between two tries of a run: plan, rows, metrics, decisions."""
+        await interactions.answer(interaction, self._diff(interaction, run, (first, second)))
+
+    async def _diff(
+        self, interaction: AnyInteraction, run_id: int, numbers: tuple[int, int]
+    ) -> str:
+        commands = self.host.app.commands
+        found = await commands.diff(run_id, _person(interaction), _guild(interaction), numbers)
+        return run_lines.fitting(found.as_markdown().splitlines())
+
+    @app_commands.command()
+    @app_commands.describe(run="Number of the run", to="Number of the try to go back to")
+    async def revert(self, interaction: AnyInteraction, run: RunNumber, to: TryNumber) -> None:
+        """Go on from the plan of an earlier try; it is asked about as always."""
+        commands = self.host.app.commands
+        await interactions.answer(interaction, commands.revert(run, _person(interaction), to))
+
+    @app_commands.command()
+    @app_commands.describe(run="Number of the run")
+    async def compare(self, interaction: AnyInteraction, run: RunNumber) -> None:
+        """Say which answers are better, base or tuned, without knowing which is which."""
+        commands = self.host.app.commands
+        await interactions.answer(interaction, commands.blind.compare(run, _person(interaction)))
+
+    @app_commands.command()
+    @app_commands.describe(run="Number of the run")
+    async def judge(self, interaction: AnyInteraction, run: RunNumber) -> None:
+        """Have the language model that is configured compare the answers; it is sent them. Advice only."""
+        commands = self.host.app.commands
+        await interactions.answer(interaction, commands.blind.judge(run, _person(interaction)))
+
+    @app_commands.command()
+    @app_commands.describe(
+        run="Number of the run", number="Number of the try; without it the best one so far"
+    )
+    async def deliver(
+        self, interaction: AnyInteraction, run: RunNumber, number: TryNumber | None = None
+    ) -> None:
+        """Hand over the best try so far, or another one that was measured, whatever the run is at."""
+        commands = self.host.app.commands
+        await interactions.answer(interaction, commands.deliver(run, _person(interaction), number))
+
+    @app_commands.command()
     @app_commands.describe(run="Number of the run", to="What to write it as")
     @app_commands.choices(to=[app_commands.Choice(name=f, value=f) for f in ExportFormat])
     async def export(self, interaction: AnyInteraction, run: RunNumber, to: str) -> None:
@@ -192,6 +253,12 @@ class Finetune(app_commands.Group):
     @cancel.autocomplete("run")
     @pause.autocomplete("run")
     @resume.autocomplete("run")
+    @history.autocomplete("run")
+    @diff.autocomplete("run")
+    @revert.autocomplete("run")
+    @compare.autocomplete("run")
+    @judge.autocomplete("run")
+    @deliver.autocomplete("run")
     @export.autocomplete("run")
     @publish.autocomplete("run")
     @download.autocomplete("run")

@@ -1,13 +1,13 @@
 """Runs as messages in Discord's channels and threads: the `Surface` of this package."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import discord
 
-from bot.discord import attachments, gate_buttons, render
+from bot.discord import attachments, ballots, gate_buttons, render
 from bot.discord.people import NAME, known_channel, number_of, place_of
 from bot.discord.sending import (
     NO_PERMISSION,
@@ -26,7 +26,7 @@ from bot.discord.sending import (
     send_once,
     translated,
 )
-from bot.surface import Card, Parcel, Question
+from bot.surface import CHOICES, DECISIONS, Card, Parcel, Question
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -72,8 +72,8 @@ class DiscordSurface:
                 await self.edit(place, str(message.id), card)
                 if card.question is not None and self._on_found is not None:
                     self._on_found(message, card.question)
-            if card.question is not None:
-                await self._offer_reactions(message)
+            if offered := _offered(card):
+                await self._offer_reactions(message, offered)
         return str(message.id)
 
     async def edit(self, place: str, message_id: str, card: Card) -> None:
@@ -84,12 +84,10 @@ class DiscordSurface:
         message = self._channel(place).get_partial_message(int(message_id))
 
         async def with_embed() -> None:
-            await message.edit(embed=render.embed(card), view=gate_buttons.view(card.question))
+            await message.edit(embed=render.embed(card), view=_buttons(card))
 
         async def as_text() -> None:
-            await message.edit(
-                content=render.plain_text(card), view=gate_buttons.view(card.question)
-            )
+            await message.edit(content=render.plain_text(card), view=_buttons(card))
 
         with translated():
             await self._in_open_thread(place, lambda: _first_accepted(with_embed, as_text))
@@ -148,7 +146,7 @@ class DiscordSurface:
         to, silent = render.mentions(card), not card.loud
 
         async def send(nonce: str) -> discord.Message:
-            view = gate_buttons.view(card.question) or discord.utils.MISSING
+            view = _buttons(card) or discord.utils.MISSING
 
             async def with_embed(files: list[discord.File]) -> discord.Message:
                 return await channel.send(
@@ -189,9 +187,9 @@ class DiscordSurface:
                 return message
         return None
 
-    async def _offer_reactions(self, message: discord.Message) -> None:
+    async def _offer_reactions(self, message: discord.Message, emojis: Iterable[str]) -> None:
         try:
-            await gate_buttons.offer_reactions(message)
+            await gate_buttons.offer_reactions(message, emojis)
         except discord.Forbidden as error:
             log.warning("message %d: buttons only, reactions not allowed: %s", message.id, error)
 
@@ -233,6 +231,15 @@ class DiscordSurface:
                 return False
             raise
         return True
+
+
+def _buttons(card: Card) -> discord.ui.View | None:
+    return gate_buttons.view(card.question) if card.ballot is None else ballots.view(card.ballot)
+
+
+def _offered(card: Card) -> Iterable[str]:
+    """Return the reactions that stand below a card."""
+    return CHOICES if card.ballot is not None else DECISIONS if card.question is not None else ()
 
 
 async def _first_accepted(*ways: Callable[[], Awaitable[T]]) -> T:

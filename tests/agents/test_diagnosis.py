@@ -1,75 +1,314 @@
-from agents.diagnosis import diagnose
+"""Each rule of the debugger on numbers that it must see, and on some that it must not."""
+
+import pytest
+
+from agents.diagnosis import RULES, Evidence, Try, curves, diagnose, rates, rows
+from agents.diagnosis.evidence import difference
+from agents.jobs import (
+    DataFinding,
+    FindingKind,
+    Kept,
+    LossSpike,
+    Probe,
+    Repair,
+    RowFacts,
+    Targets,
+    Verdict,
+)
 from agents.recipe import Recipe
-from tests.facts import a_training
+from tests.facts import a_measurement, a_training, an_evaluation, an_intake, what_was_kept
 
 RECIPE = Recipe(model="m", epochs=4.0)
+CURVE = ((0, 3.0), (5, 1.0), (10, 0.995), (15, 0.994))
+PROBE = Probe(
+    train_asked=16,
+    train_same=15,
+    dev_asked=16,
+    dev_same=14,
+    ended=32,
+    dev_json_wanted=0,
+    dev_json_given=0,
+    train_seen=200,
+    train_right=190,
+)
+TARGETS = Targets(rows=250, tokens=5000, learnt_tokens=900, rows_cut=0, rows_ended=250)
+TEXTS = RowFacts(
+    rows=250,
+    most_common_answer=0.3,
+    json_answers=0.0,
+    same_length=3,
+    longest_chars=90,
+    prompts_asking=0.1,
+    answers_asking=0.0,
+)
 
 
-def rules(findings):
+def evidence(training=None, *, data=None, measured=None, evaluated=None, **changes):
+    """What is known about a healthy try, with what is different."""
+    trained = {"dev_losses": CURVE, "best_step": 15, "steps_done": 100, "steps_planned": 100}
+    trained |= {"probe": PROBE, "targets": TARGETS, "update_size": 0.1} | (training or {})
+    known = {
+        "recipe": RECIPE,
+        "train_rows": 250,
+        "data": an_intake(distinct_completions=4, **(data or {})),
+        "measured": a_measurement(**({"row_facts": TEXTS} | (measured or {}))),
+        "trained": a_training(**trained),
+        "evaluated": evaluated,
+    }
+    return Evidence(**(known | changes))
+
+
+def found(kind, count, share, **facts):
+    """What a check of the rows would have found."""
+    repairs = (Repair.DROP_CONFLICTS,)
+    values = {"rows": tuple(range(2, 8)), "sentence": f"{count} rows. So.", "repairs": repairs}
+    return {"findings": (DataFinding(kind=kind, count=count, share=share, **(values | facts)),)}
+
+
+def probed(**facts):
+    return {"probe": PROBE.model_copy(update=facts)}
+
+
+def targets(**facts):
+    return {"targets": TARGETS.model_copy(update=facts)}
+
+
+def texts(**facts):
+    return {"row_facts": TEXTS.model_copy(update=facts)}
+
+
+def spike(loss):
+    return LossSpike(step=40, loss=loss, usual=0.4, rows=(7, 9), excerpts=("a → b",))
+
+
+def names(findings):
     return [finding.rule for finding in findings]
 
 
-def test_a_dev_loss_that_rises_again_is_overfitting_and_costs_epochs():
-    trained = a_training(
-        dev_losses=((0, 3.0), (5, 1.0), (10, 1.2), (20, 1.5)), best_step=5, steps_planned=20
+def test_a_healthy_try_is_left_alone():
+    assert diagnose(evidence()) == []
+
+
+def test_nothing_is_said_about_what_is_not_known():
+    assert diagnose(Evidence(recipe=RECIPE, train_rows=500)) == []
+
+
+ROSE = ((0, 3.0), (5, 5.0), (10, 6.0))
+FELL_AND_ROSE = tuple((n, 3.0 if n < 2 else 0.5 if n < 30 else 6.0) for n in range(1, 60))
+SIGNS = {
+    "learning_rate_too_high": {"training": {"dev_losses": ROSE, "update_size": 20.0}},
+    "divergence": {
+        "training": {"losses": FELL_AND_ROSE, "dev_losses": ((0, 3.0), (5, 0.5), (10, 2.9))}
+    },
+    "learning_rate_too_low": {
+        "training": {"dev_losses": ((0, 3.0), (5, 2.9), (10, 2.8)), "update_size": 0.002}
+    },
+    "gradient_norm": {
+        "training": {"grad_norms": tuple((n, 500.0 if n % 9 == 8 else 1.0) for n in range(40))}
+    },
+    "unstable_seeds": {"others": (Try(RECIPE.model_copy(update={"seed": 5}), 1.9),)},
+    "spike": {"training": {"spikes": (spike(3.5),)}},
+    "missing_end": {"training": targets(rows_ended=9)},
+    "masked_labels": {
+        "measured": {"rows_left_out": (4, 8), "rows_left_out_count": 40, "limit_tokens": 100}
+    },
+    "template_mismatch": {
+        "measured": texts(marked=(2, 3), marked_count=240, marks=("[INST]", "</s>"))
+    },
+    "truncation": {"training": targets(rows_cut=30)},
+    "format_drift": {"measured": texts(json_answers=0.5)},
+    "swapped_columns": {
+        "data": found(FindingKind.CONFLICTS, 240, 0.96)
+        | {"completion_chars_p95": 90, "completion_words_mean": 12.0}
+    },
+    "constant_answers": {"measured": texts(most_common_answer=1.0)},
+    "leak": {"data": found(FindingKind.LEAKS, 6, 0.02)},
+    "conflicting_labels": {"data": found(FindingKind.CONFLICTS, 20, 0.08)},
+    "empty_answers": {"data": found(FindingKind.EMPTIES, 20, 0.08)},
+    "personal_data": {"data": found(FindingKind.PERSONAL_DATA, 12, 0.05)},
+    "label_noise": {
+        "training": probed(contradicted=(3, 5), contradicted_count=18, train_right=160)
+    },
+    "mixed_languages": {"data": found(FindingKind.OTHER_LANGUAGES, 20, 0.08)},
+    "imbalance": {"data": found(FindingKind.IMBALANCE, 4, 0.01)},
+    "duplicates": {"data": {"duplicates": 20} | found(FindingKind.NEAR_DUPLICATES, 30, 0.3)},
+    "memorising": {"training": probed(train_same=16, dev_same=0)},
+    "overfit": {
+        "training": {"dev_losses": ((0, 3.0), (5, 1.0), (10, 1.2), (20, 1.5)), "best_step": 5}
+    },
+    "underfit": {"training": {"dev_losses": ((0, 3.0), (5, 2.0), (10, 1.5)), "best_step": 10}},
+    "nothing_learnt": {"training": {"dev_losses": ((0, 3.0), (5, 3.01), (10, 3.0))}},
+    "forgetting": {
+        "evaluated": an_evaluation(Verdict.BETTER, forgetting=what_was_kept(Kept.HARMED))
+    },
+    "too_few_rows": {"train_rows": 120},
+    "too_few_test_rows": {"evaluated": an_evaluation(Verdict.CANNOT_TELL, more_items_needed=900)},
+}
+
+
+@pytest.mark.parametrize("rule", SIGNS)
+def test_a_sign_is_the_first_finding_and_alone(rule):
+    findings = diagnose(evidence(**SIGNS[rule]))
+
+    assert names(findings) == [rule]
+    assert any(char.isdigit() for char in findings[0].finding)
+    assert findings[0].advice
+
+
+def test_every_rule_has_a_sign_here():
+    assert len(SIGNS) == len(RULES)
+
+
+NEAR_MISSES = {
+    "a loss near nothing that halves": {
+        "training": {"dev_losses": ((0, 3.0), (5, 0.4), (10, 0.1), (15, 0.05))}
+    },
+    "a large step that learnt": {"training": {"update_size": 4.0}},
+    "a small step that learnt": {"training": {"update_size": 0.002}},
+    "a small spike": {"training": {"spikes": (spike(1.2),)}},
+    "one high gradient": {"training": {"grad_norms": ((1, 1.0), (2, 200.0), (3, 1.0))}},
+    "seeds that agree": {"others": (Try(RECIPE.model_copy(update={"seed": 5}), 1.1),)},
+    "another recipe": {"others": (Try(RECIPE.model_copy(update={"seed": 5, "lora_r": 4}), 1.9),)},
+    "few rows cut": {"training": targets(rows_cut=5)},
+    "answers of one length that are one text": {
+        "measured": texts(same_length=60, most_common_answer=0.24)
+    },
+    "some marks": {"measured": texts(marked=(2,), marked_count=3, marks=("</s>",))},
+    "all answers JSON": {
+        "measured": texts(json_answers=1.0),
+        "training": probed(dev_json_wanted=16, dev_json_given=15),
+    },
+    "questions on both sides": {"measured": texts(prompts_asking=0.9, answers_asking=0.6)},
+    "a doubt here and there": {"training": probed(contradicted=(3,), contradicted_count=4)},
+    "doubts of a model that knows little": {
+        "training": probed(contradicted_count=60, train_right=70)
+    },
+    "a gap that chance makes": {"training": probed(train_same=16, dev_same=11)},
+    "a dev loss that wavers": {
+        "training": {"dev_losses": ((0, 3.0), (5, 1.05), (10, 1.0), (15, 1.05))}
+    },
+    "a dev loss near nothing that rises": {
+        "training": {"dev_losses": ((0, 3.0), (5, 0.02), (10, 0.03), (15, 0.03))}
+    },
+    "two rows with a mail address": {"data": found(FindingKind.PERSONAL_DATA, 2, 0.01)},
+    "a few conflicts": {"data": found(FindingKind.CONFLICTS, 2, 0.008)},
+    "a gain that the rows show": {"evaluated": an_evaluation(Verdict.BETTER)},
+}
+
+
+@pytest.mark.parametrize("what", NEAR_MISSES)
+def test_what_is_only_near_a_sign_is_none(what):
+    assert diagnose(evidence(**NEAR_MISSES[what])) == []
+
+
+def test_an_adapter_that_is_asked_in_other_words_answers_the_sealed_rows_much_worse():
+    asked = an_evaluation(Verdict.CANNOT_TELL, items=80)
+    worse = asked.primary.model_copy(update={"tuned": 0.02})
+
+    findings = diagnose(evidence(evaluated=asked.model_copy(update={"comparisons": (worse,)})))
+
+    assert names(findings) == ["template_mismatch"]
+    assert "2 % of 80" in findings[0].finding
+
+
+def test_of_several_findings_the_cause_comes_first_and_what_it_explains_is_left_out():
+    findings = diagnose(
+        evidence(
+            training=SIGNS["overfit"]["training"] | probed(train_same=16, dev_same=0),
+            data=SIGNS["conflicting_labels"]["data"],
+            measured=SIGNS["masked_labels"]["measured"] | {"context_tokens": 4096},
+            train_rows=150,
+        )
     )
 
-    findings = diagnose(RECIPE, trained, None, None, 500)
-
-    assert rules(findings) == ["overfit"]
-    assert findings[0].change.field == "epochs"
-    assert findings[0].change.value < RECIPE.epochs
-    assert "1.000" in findings[0].finding
-    assert "1.500" in findings[0].finding
+    assert names(findings) == ["masked_labels", "conflicting_labels", "memorising", "too_few_rows"]
+    assert [f.change is not None for f in findings] == [True, False, True, False]
+    assert findings[0].rows == (4, 8)
 
 
-def test_a_dev_loss_that_still_falls_wants_more_training():
-    trained = a_training(dev_losses=((0, 3.0), (5, 2.0), (10, 1.5)), best_step=10)
+@pytest.mark.parametrize(
+    ("rule", "field", "value"),
+    [
+        ("learning_rate_too_high", "learning_rate", 3e-5),
+        ("divergence", "learning_rate", 9e-5),
+        ("learning_rate_too_low", "learning_rate", 3e-3),
+        ("overfit", "epochs", 0.5),
+        ("underfit", "epochs", 8.0),
+        ("nothing_learnt", "learning_rate", 9e-4),
+    ],
+)
+def test_a_rule_offers_one_typed_change(rule, field, value):
+    (finding,) = diagnose(evidence(**SIGNS[rule]))
 
-    findings = diagnose(RECIPE, trained, None, None, 500)
-
-    assert rules(findings) == ["underfit"]
-    assert findings[0].change.value == 8.0
+    assert (finding.change.field, finding.change.value) == (field, value)
 
 
 def test_a_run_that_was_cut_by_steps_gets_more_steps():
-    trained = a_training(dev_losses=((0, 3.0), (5, 2.0), (10, 1.5)), best_step=10, steps_done=10)
+    recipe = RECIPE.model_copy(update={"max_steps": 100})
 
-    findings = diagnose(RECIPE.model_copy(update={"max_steps": 10}), trained, None, None, 500)
+    (finding,) = diagnose(evidence(**SIGNS["underfit"], recipe=recipe))
 
-    assert (findings[0].change.field, findings[0].change.value) == ("max_steps", 20)
-
-
-def test_a_dev_loss_that_never_falls_means_nothing_was_learnt():
-    trained = a_training(dev_losses=((0, 3.0), (5, 3.01), (10, 3.0)), best_step=0)
-
-    findings = diagnose(RECIPE, trained, None, None, 500)
-
-    assert rules(findings) == ["nothing_learnt"]
-    assert findings[0].change.field == "learning_rate"
-    assert findings[0].change.value > RECIPE.learning_rate
+    assert (finding.change.field, finding.change.value) == ("max_steps", 200)
 
 
-def test_a_healthy_run_is_left_alone():
-    trained = a_training(dev_losses=((0, 3.0), (5, 1.0), (10, 0.995), (15, 0.994)), best_step=15)
+def test_nothing_learnt_by_a_model_that_was_moved_far_wants_a_smaller_rate():
+    flat = {"dev_losses": ((0, 3.0), (5, 2.999), (10, 2.999)), "update_size": None}
+    recipe = RECIPE.model_copy(update={"learning_rate": 1e-3})
 
-    assert diagnose(RECIPE, trained, None, None, 500) == []
+    (finding,) = diagnose(evidence(flat, recipe=recipe))
 
-
-def test_few_rows_are_named_but_change_no_setting():
-    trained = a_training(dev_losses=((0, 3.0), (5, 1.0), (10, 0.995)), best_step=10)
-
-    findings = diagnose(RECIPE, trained, None, None, 60)
-
-    assert rules(findings) == ["too_few_rows"]
-    assert findings[0].change is None
+    assert (finding.rule, finding.change.value) == ("nothing_learnt", 3e-4)
 
 
 def test_nan_takes_a_tenth_of_the_learning_rate_and_memory_half_of_the_rows_at_once():
-    nan = diagnose(RECIPE, None, None, "non_finite_loss", 500)
-    memory = diagnose(RECIPE, None, None, "out_of_memory", 500, at_once=8)
-    one_row = diagnose(RECIPE, None, None, "out_of_memory", 500, at_once=1)
+    nan = diagnose(evidence(error_code="non_finite_loss"))
+    memory = diagnose(evidence(error_code="out_of_memory", at_once=8))
+    one_row = diagnose(evidence(error_code="out_of_memory", at_once=1))
 
     assert (nan[0].change.field, nan[0].change.value) == ("learning_rate", 3e-5)
     assert (memory[0].change.field, memory[0].change.value) == ("micro_batch_size", 4)
     assert (one_row[0].change.field, one_row[0].change.value) == ("max_length_tokens", 512)
+    assert {len(nan), len(memory), len(one_row)} == {1}
+
+
+def test_nan_before_the_first_step_is_the_fault_of_the_base_model():
+    broken = {"steps_done": 0, "dev_losses": (), "losses": ()}
+
+    (finding,) = diagnose(evidence(broken, error_code="non_finite_loss"))
+
+    assert finding.change is None
+    assert "base model" in finding.finding
+
+
+def test_the_interval_of_a_difference_is_that_of_agresti_and_caffo():
+    seen, low, high = difference((14, 16), (3, 16))
+
+    assert seen == 11 / 16
+    assert (round(low, 4), round(high, 4)) == (0.3532, 0.869)
+
+
+def test_what_was_forgotten_is_answered_with_a_third_of_the_learning_rate_and_its_numbers():
+    harmed = an_evaluation(Verdict.BETTER, forgetting=what_was_kept(Kept.HARMED))
+
+    (finding,) = diagnose(evidence(evaluated=harmed))
+
+    assert (finding.change.field, finding.change.value) == ("learning_rate", 9e-5)
+    assert "from 70 % to 64 % by how sure it is of right answers, -6.2 points" in finding.finding
+    assert "(95 % interval -8.2 to -4.2)" in finding.finding
+    for outcome in (Kept.HELD, Kept.NOT_SHOWN):
+        kept = an_evaluation(Verdict.BETTER, forgetting=what_was_kept(outcome))
+        assert diagnose(evidence(evaluated=kept)) == []
+
+
+@pytest.mark.parametrize("module", [curves, rates, rows])
+def test_every_function_of_a_module_of_rules_is_asked(module):
+    public = {name for name in vars(module) if not name.startswith("_")}
+    own = {
+        getattr(module, name)
+        for name in public
+        if getattr(getattr(module, name), "__module__", "") == module.__name__
+        and callable(getattr(module, name))
+    }
+
+    assert len(own) >= 4
+    assert own <= set(RULES)

@@ -39,6 +39,8 @@ RECIPE = Recipe(model="smollm2-135m-instruct")
         ("answers of up to 20 tokens", {"max_new_tokens": 20}),
         ("seed 3", {"seed": 3}),
         ("patience 10", {"patience": 10}),
+        ("a gain of at least 5 points, 2 epochs", {"target_gain_points": 5, "epochs": 2}),
+        ("I need at least 2.5 percentage points", {"target_gain_points": 2.5}),
         ("micro batch 2, batch 16", {"micro_batch_size": 2, "batch_size": 16}),
         ("with DoRA in 4-bit please", {"use_dora": True, "quantisation": "4bit"}),
         ("rslora and QLoRA", {"use_rslora": True, "quantisation": "4bit"}),
@@ -156,6 +158,7 @@ async def test_a_model_that_obeys_an_attacker_can_only_propose_what_a_recipe_all
         ("learning-rate=1e-4", 1e-4),
         ("max_steps = 4", 4),
         ("primary_metric=chrf", "chrf"),
+        ("target_gain_points=5", 5.0),
     ],
 )
 def test_a_pair_on_the_command_line_is_typed(pair, value):

@@ -97,3 +97,10 @@ def test_a_person_is_told_how_large_the_file_will_be():
     assert "has about 0.4 GB; checkpoints take up to 3.8 GB" in said
     assert "tables of the vocabulary" in said
     assert full_tuning.differences(Recipe(model="m"), measured()) == []
+
+
+def test_a_rank_beside_full_fine_tuning_is_said_to_be_without_effect():
+    said = full_tuning.differences(FULL, measured(), {"lora_r", "epochs"})
+
+    assert said[-1].startswith("lora_r is without effect")
+    assert not any("without effect" in line for line in full_tuning.differences(FULL, measured()))

@@ -71,6 +71,7 @@ def test_every_method_starts_from_numbers_with_origins():
         ({"labels": ("1", "2.5", "1,000")}, ["number"]),
         ({"labels": ("paid", "open")}, ["exact_match", "overlap"]),
         ({"labels": (), "suggested_metric": Metric.CHRF}, ["overlap"]),
+        ({"labels": (), "suggested_metric": Metric.FIELD_F1}, ["exact_match", "overlap"]),
     ],
 )
 def test_rewards_follow_from_the_references(facts, kinds):
@@ -106,6 +107,15 @@ def test_a_reward_model_is_left_out_of_what_is_measured_and_trained_on_the_same_
     assert not methods.needs_reward_model(methods.measurable(recipe))
     assert (first.method, first.model) == (Method.REWARD, "m")
     assert not methods.needs_reward_model(Recipe(model="m"))
+
+
+def test_a_reward_model_reads_whole_pairs_unless_a_limit_was_asked_for():
+    recipe = planned(RowShape.PREFERENCE, "rlhf")[0].model_copy(update={"max_length_tokens": 136})
+
+    usual = methods.reward_model_recipe(recipe)
+    limited = methods.reward_model_recipe(recipe, {"max_length_tokens"})
+
+    assert (usual.max_length_tokens, limited.max_length_tokens) == (1024, 136)
 
 
 def test_a_judge_is_left_out_of_what_is_measured_before_anybody_has_said_yes():

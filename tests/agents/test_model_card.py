@@ -8,12 +8,12 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from agents import delivery
-from agents.jobs import ExportFormat, Verdict
+from agents.jobs import ExportFormat, Kept, Verdict
 from agents.model_card import HUB_LICENCES, LICENCE_FILE, Parcel, model_card
 from agents.recipe import Method, Metric, Recipe
 from configs.registry import registry
 from storage.models import Run
-from tests.facts import a_training, an_evaluation
+from tests.facts import a_training, an_evaluation, what_was_kept
 
 # what the Hub's pages list; the licences of the registry are all it needs
 KNOWN_TO_THE_HUB = {"apache-2.0", "mit", "gemma", "llama3.1", "llama3.2", "other", "unknown"}
@@ -179,3 +179,20 @@ def test_a_card_says_whose_opinions_the_figures_are():
 
     assert "opinions of the language model gpt-x (openai)" in card.text
     assert "opinions" not in delivery.card(a_parcel())
+
+
+def test_a_card_says_what_became_of_general_abilities():
+    told = {
+        outcome: delivery.card(
+            a_parcel(evaluated=an_evaluation(Verdict.BETTER, forgetting=what_was_kept(outcome)))
+        )
+        for outcome in Kept
+    }
+
+    assert "General abilities were kept" in told[Kept.HELD]
+    assert "may have suffered" in told[Kept.NOT_SHOWN]
+    assert (
+        "have suffered: 100 everyday questions (suite 0123456789ab) changed by -8.2 to -4.2"
+        in (told[Kept.HARMED])
+    )
+    assert "not measured" in delivery.card(a_parcel())

@@ -2,8 +2,10 @@ import math
 
 import pytest
 
+from agents.jobs import Baseline
 from agents.planning import difference, estimate, smallest_gain
-from agents.recipe import Recipe, RecipeChange
+from agents.recipe import Metric, Recipe, RecipeChange
+from configs.schema import EvaluationSettings
 from tests.facts import a_measurement, an_intake
 
 
@@ -52,6 +54,25 @@ def test_the_base_is_expected_to_ramble_to_the_end_of_what_it_may_say():
     expected = estimate(recipe, an_intake(test_rows=10), measured, 8)
 
     assert expected.evaluate_s == 1.0 + 10 * (20 + 4) * 0.5
+
+
+def test_what_else_base_and_tuned_are_asked_is_counted():
+    facts = {"load_s": 1.0, "decode_token_s": 0.5, "step_s": 24.0, "tokens_mean": 36.0}
+    recipe, data = Recipe(model="m", max_new_tokens=20), an_intake(test_rows=10)
+    tried = Baseline(metric=Metric.EXACT_MATCH, score=0.2, low=0.1, high=0.4, items=20, shots=4)
+    plain = a_measurement(**facts)
+    prompted = a_measurement(**facts, baseline=tried)
+    alone = estimate(recipe, data, plain, 8).evaluate_s
+
+    suite, both = [
+        estimate(recipe, data, measured, 8, EvaluationSettings()).evaluate_s - alone
+        for measured in (plain, prompted)
+    ]
+    neither = EvaluationSettings(general_suite=False, prompted_base=False)
+
+    assert suite == 2 * 7200 / 36  # a row takes a second to read
+    assert both == suite + 2 * 10 * 20 * 0.5
+    assert estimate(recipe, data, prompted, 8, neither).evaluate_s == alone
 
 
 def test_a_difference_names_only_what_differs():

@@ -11,6 +11,7 @@ from agents.jobs import (
     Mask,
     Repair,
     Sample,
+    Slice,
     Turn,
     Verdict,
 )
@@ -78,6 +79,24 @@ def test_a_report_shows_base_against_tuned_and_how_the_loss_went() -> None:
     bars = card.charts[0].data["bars"]
     assert [chart.kind for chart in card.charts] == ["comparison", "loss"]
     assert (bars[0]["base"], bars[0]["tuned"]) == (0.5, 0.9)
+
+
+def test_rewards_are_shown_where_a_training_learnt_from_them() -> None:
+    rewarded = a_training(
+        rewards=((1, 0.2), (2, 0.3), (3, 0.4)), dev_losses=((0, 0.75), (3, 0.7)), best_step=3
+    ).model_dump(mode="json")
+    known = an_evaluation(Verdict.BETTER)
+    free = known.worst[0].model_copy(update={"reference": "", "tuned_score": 0.0})
+
+    card = reports.report_card(report_of(known.model_copy(update={"worst": (free,)})), rewarded)
+    told = reports.training_summary(rewarded)
+
+    chart = card.charts[1]
+    assert (chart.kind, chart.data["dev"]) == ("reward", [(0, 0.25), (3, 1 - 0.7)])
+    assert "Dev reward 0.250 → 0.300, best at step 3." in told
+    assert "\nreward `" in told
+    assert "loss" not in told.lower()
+    assert "expected" not in card.body.split("weakest")[1]
 
 
 def test_a_full_mark_is_not_called_weak() -> None:
@@ -200,4 +219,55 @@ def test_a_report_says_whose_opinions_the_rewards_are() -> None:
         assert "read the samples" in text
     assert (
         "opinions" not in reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None).body
+    )
+
+
+def test_a_report_says_what_the_verdict_rests_on() -> None:
+    found = an_evaluation(Verdict.CANNOT_TELL, items=200, groups=150, more_items_needed=1234)
+    counted = found.primary.model_copy(update={"gained": 17, "lost": 9})
+
+    card = reports.report_card(report_of(found.model_copy(update={"primary": counted})), None)
+    bare = reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None)
+
+    for text in (card.body, card.report or ""):
+        assert "Only the tuned model was right on 17 rows, only the base on 9." in text
+        assert "the 150 groups of them count as one piece of evidence each" in text
+        assert "About 1,234 more test rows would show a difference of this size." in text
+    assert "Only the tuned model" not in bare.body
+    assert "groups" not in bare.body
+    assert "more test rows" not in bare.body
+
+
+def test_a_part_that_became_worse_is_on_the_card_and_all_parts_are_in_the_report() -> None:
+    worse = Slice(
+        by="label",
+        name="refund | `now`",
+        items=34,
+        base=0.9,
+        tuned=0.7,
+        gain=-0.2,
+        low=-0.35,
+        high=-0.05,
+        adjusted_p_value=0.012,
+        verdict=Verdict.WORSE,
+    )
+    better = worse.model_copy(update={"name": "charge", "gain": 0.1, "verdict": Verdict.BETTER})
+    rare = worse.model_copy(
+        update={"name": "loan", "items": 7, "adjusted_p_value": None, "verdict": None}
+    )
+
+    result = an_evaluation(Verdict.BETTER, slices=(better, worse, rare))
+    card = reports.report_card(report_of(result), None)
+
+    assert (
+        "⚠ It became **worse** on label `refund | 'now'`: -20.0 points on 34 rows, between -35.0 and -5.0."
+    ) in card.body
+    assert card.body.count("became **worse**") == 1
+    report = card.report or ""
+    assert "| label | charge | 34 | 90.0 % | 70.0 % | +10.0 |" in report
+    assert "| worse (p 0.012) |" in report
+    assert "| label | loan | 7 |" in report
+    assert "| too few rows |" in report
+    assert "Parts of the test rows" not in (
+        reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None).report or ""
     )

@@ -18,7 +18,7 @@ BARS = [Bar("answers exactly right", 0.031, 0.82, 0.7, 0.86), Bar("chrF", 0.3, 0
 
 
 def loss(title="Loss", losses=LOSSES, dev_losses=DEV_LOSSES) -> ChartSpec:
-    return ChartSpec("loss", title, {"losses": losses, "dev_losses": dev_losses})
+    return ChartSpec("loss", title, {"training": losses, "dev": dev_losses})
 
 
 def size_px(png):
@@ -99,6 +99,14 @@ def test_the_words_of_a_loss_chart_give_trend_and_end_values():
     assert describe(loss(losses=[*LOSSES, (40, math.nan)])) == (
         "Line chart: Loss. Training loss falls from 3.000 at step 1 to 0.077 at step 39, lowest 0.077 at step 39. "
         "Dev loss falls from 3.500 at step 0 to 0.350 at step 30, lowest 0.300 at step 20."
+    )
+
+
+def test_the_best_of_a_reward_is_its_highest():
+    rewards = ChartSpec("reward", "Reward", {"training": [(1, 0.2), (2, 0.5), (3, 0.4)], "dev": []})
+
+    assert describe(rewards) == (
+        "Line chart: Reward. Training reward rises from 0.200 at step 1 to 0.400 at step 3, highest 0.500 at step 2."
     )
 
 

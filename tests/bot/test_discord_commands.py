@@ -9,9 +9,10 @@ import simcord
 
 from bot.app import App
 from bot.discord import run_lines
+from bot.discord.people import person_id_of
 from bot.surface import Person
 from storage import inbox
-from storage.models import Phase
+from storage.models import Decision, Phase
 from tests.bot.discord_scene import Scene, discord_scene
 
 
@@ -30,6 +31,14 @@ def private(result: simcord.InteractionResult) -> str:
     assert result.ephemeral
     assert result.response is not None
     return result.response.content
+
+
+async def decide(scene: Scene, decision: Decision, words: str | None = None) -> None:
+    """Answer the open question as ada."""
+    (question,) = await scene.open_questions()
+    person = Person(person_id_of(scene.ada.id), scene.ada.name)
+    await scene.app.commands.decide(question, None, person, decision, words)
+    await scene.on()
 
 
 async def test_status_of_nothing_says_how_to_begin(scene: Scene) -> None:
@@ -265,3 +274,33 @@ async def test_commands_are_registered_again_only_when_they_changed(scene: Scene
     (scene.app.services.data_dir / "discord-commands").write_text("an older set")
     await scene.restart()
     assert puts() == 2
+
+
+async def test_history_diff_and_revert_are_private_and_go_on_with_the_run(scene: Scene) -> None:
+    run = await scene.run(goal="Sort *tickets*")
+    await scene.on()
+    assert "no result yet" in await asked(scene, "history", run=run)
+    await decide(scene, Decision.APPROVE)
+    await decide(scene, Decision.REVISE, "3 epochs")
+    await decide(scene, Decision.APPROVE)
+
+    told = await asked(scene, "history", run=run)
+    between = await asked(scene, "diff", run=run, first=1, second=2)
+    back = await asked(scene, "revert", run=run, to=1)
+    await scene.on()
+
+    assert r"Run #1: Sort \*tickets\*" in told
+    assert "**Try 1**" in told
+    assert r"BETTER** \+40\.0 points" in told
+    assert r"epochs 4 → 3 \(suggested by the debugger\)" in told
+    assert "epochs: 4 → **3**" in between
+    assert "Whether one try is better than the other was not tested" in between
+    assert "goes back to the plan of try 1" in back
+    assert (await scene.row(run)).phase is Phase.APPROVING
+    assert "no try 9" in await asked(scene, "diff", run=run, first=1, second=9)
+
+
+async def test_a_run_of_elsewhere_has_no_history_here(scene: Scene) -> None:
+    assert "There is no run #7 here" in await asked(scene, "history", run=7)
+    assert "There is no run #7 here" in await asked(scene, "diff", run=7, first=1, second=2)
+    assert "There is no run #7 here" in await asked(scene, "revert", run=7, to=1)

@@ -43,7 +43,8 @@ class LogStage:
 
     def shown(self, place: str) -> list[Shown]:
         here = [m for m in self.surface.messages() if m["place"] == place]
-        return [Shown(m["id"], m["title"], m["question"] is not None) for m in here]
+        asks = [m["question"] is not None or m["ballot"] is not None for m in here]
+        return [Shown(m["id"], m["title"], a) for m, a in zip(here, asks, strict=True)]
 
     def delete(self, message_id: str) -> None:
         self.surface.delete(message_id)

@@ -57,6 +57,16 @@ async def test_an_answered_question_asks_no_more(stage: Stage) -> None:
     assert [(m.id, m.asks) for m in stage.shown(stage.home)] == [(message_id, False)]
 
 
+async def test_a_ballot_can_be_voted_on_until_it_is_over(stage: Stage) -> None:
+    ballot = replace(ASKING, title="Which is better?", question=None, ballot=3)
+    message_id = await stage.surface.post(stage.home, ballot, PARCEL)
+    assert [(m.title, m.asks) for m in stage.shown(stage.home)] == [("Which is better?", True)]
+
+    await stage.surface.edit(stage.home, message_id, replace(ballot, ballot=None, final=True))
+
+    assert [(m.id, m.asks) for m in stage.shown(stage.home)] == [(message_id, False)]
+
+
 async def test_a_run_has_one_thread_and_its_cards_go_there(stage: Stage) -> None:
     message_id = await stage.surface.post(stage.home, ANSWERED, PARCEL)
     thread = await stage.surface.open_thread(stage.home, message_id, "#1 " + "long name " * 30)

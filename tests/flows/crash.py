@@ -27,8 +27,10 @@ from sqlmodel import select
 from bot.app import App, open_app
 from bot.commands import Effect
 from bot.desk import Wish
+from bot.notebook import repository
+from bot.notebook.repository import State
 from configs.schema import CheckpointMode, TrainingSettings
-from storage import approvals, datasets, jobs, runs
+from storage import approvals, datasets, entries, jobs, runs
 from storage.database import Database, sqlite_url
 from storage.models import FINAL, Decision, Inbox, InboxState, Phase, Run
 from tests.fakes import LogSurface, SetClock, StubLauncher
@@ -147,6 +149,8 @@ class Outcome:
     """Title and text, in order."""
     adapter_sha256: str | None
     jobs: list[tuple[str, str | None]]
+    notebook: str | None
+    """Newest commit of the run's notebook, as it lies there."""
     violations: list[str]
 
 
@@ -228,12 +232,12 @@ def look(folder: Path) -> Outcome:
     surface = LogSurface(folder / "chat.log")
     db = Database(sqlite_url(folder / "data" / "tunewright.sqlite"))
     try:
-        return db.read_now(_outcome, surface)
+        return db.read_now(_outcome, surface, folder / "data" / "notebooks")
     finally:
         db.close()
 
 
-def _outcome(session: Any, surface: LogSurface) -> Outcome:
+def _outcome(session: Any, surface: LogSurface, notebooks: Path) -> Outcome:
     found = session.exec(select(Run)).all()
     violations = []
     lines = surface.lines()
@@ -255,11 +259,15 @@ def _outcome(session: Any, surface: LogSurface) -> Outcome:
     violations += [f"wish {row.key} is still waiting" for row in left]
     run_id = found[0].id if found else 0
     artifact = datasets.artifact(session, run_id, "adapter")
+    written = entries.of_run(session, run_id)
+    if written and repository.look(notebooks, written) is not State.WHOLE:
+        violations.append("the notebook is not whole")
     return Outcome(
         phase=found[0].phase.value if found else "none",
         messages=[(m["title"], LINK.sub("LINK", m["body"])) for m in surface.messages()],
         adapter_sha256=artifact.sha256 if artifact else None,
         jobs=[(job.id, job.outcome) for job in jobs.of_run(session, run_id)],
+        notebook=repository.head(notebooks, run_id),
         violations=violations,
     )
 

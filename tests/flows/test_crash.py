@@ -27,6 +27,7 @@ def check(steps, whole, outcomes, points):
             *([] if outcome.messages == whole.messages else [difference(whole, outcome)]),
             *([] if outcome.adapter_sha256 == whole.adapter_sha256 else ["another adapter"]),
             *([] if outcome.jobs == whole.jobs else [f"jobs {outcome.jobs}"]),
+            *([] if outcome.notebook == whole.notebook else ["another notebook"]),
         ]
     ]
     report = f"{len(outcomes)} of {len(steps)} crash points tried, {len(broken)} violations"
@@ -66,6 +67,7 @@ def test_a_kill_at_sampled_points_changes_nothing_people_can_see(pool, play):
     check(steps, whole, list(outcomes), points)
     assert whole.phase == play.ends
     assert whole.violations == []
+    assert whole.notebook is not None
     assert len(steps) > 200
 
 

@@ -52,6 +52,8 @@ async def test_rlhf_trains_a_reward_model_first_and_asks_it_in_training_and_meas
         ]
         folder = house.app.services.job_folder("run1-i1-train-reward-a1") / "artifacts/adapter"
         assert (first["recipe"]["method"], second["recipe"]["method"]) == ("reward", "rloo")
+        assert first["recipe"]["max_length_tokens"] == 1024
         assert first["checkpoints_dir"] != second["checkpoints_dir"]
         assert second["reward_dir"] == last["reward_dir"] == str(folder)
+        assert second["reward_scale"] == last["reward_scale"] == {"centre": 0.5, "margin": 2.0}
         assert any("reward model" in title for title in house.titles())

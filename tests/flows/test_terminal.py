@@ -5,6 +5,7 @@ from rich.console import Console
 
 from agents.feedback import from_pair
 from agents.services import UserError
+from bot.notebook import printed, repository
 from bot.publish_wishes import Publish
 from bot.session import Job, run
 from bot.terminal import TerminalSurface
@@ -45,8 +46,8 @@ def data(tmp_path):
     return path
 
 
-async def session(tmp_path, job, keyboard, script=None, **sections):
-    launcher = StubLauncher(script or {})
+async def session(tmp_path, job, keyboard, script=None, said=(), **sections):
+    launcher = StubLauncher(script or {}, said=said)
     settings = settings_for(tmp_path, **QUICK, **sections)
     return await run(settings, job, TerminalSurface(keyboard), launcher=launcher)
 
@@ -85,6 +86,30 @@ async def test_a_no_twice_ends_the_run(tmp_path, data):
     assert (
         await session(tmp_path, Job(data=data, task="Sort"), Keyboard("n", "n")) is Phase.CANCELLED
     )
+
+
+async def test_history_and_diff_are_printed_and_revert_goes_on_with_a_delivered_run(tmp_path, data):
+    await session(tmp_path, Job(data=data, task="Sort"), Keyboard("y", "3 epochs", "y", "y"))
+    settings = settings_for(tmp_path, **QUICK)
+
+    printed.show_history(await printed.lines(settings, 1), told := Keyboard())
+    printed.show_difference(await printed.difference(settings, 1, 1, 2), between := Keyboard())
+    again = await session(tmp_path, Job(run_id=1, revert_to=1), keyboard := Keyboard("y", "y"))
+
+    assert "+40.0 points" in told.text
+    assert "handed over" in told.text
+    assert "epochs" in between.text
+    assert "Rows: the same files." in between.text
+    assert again is Phase.DELIVERED
+    assert "Plan for try 3" in keyboard.text
+    with pytest.raises(UserError, match="has no try 7"):
+        await printed.difference(settings, 1, 1, 7)
+
+
+async def test_a_notebook_is_whole_when_the_session_ends(tmp_path, data):
+    await session(tmp_path, Job(data=data, task="Sort", policy=EVERY_GATE), Keyboard())
+
+    assert repository.head(tmp_path / "data" / "notebooks", 1) is not None
 
 
 async def test_a_run_from_elsewhere_is_left_there(tmp_path):

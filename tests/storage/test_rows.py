@@ -1,16 +1,28 @@
 import sqlite3
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from storage import approvals, events, inbox, jobs, runs
+from storage import approvals, blind, datasets, entries, events, inbox, jobs, runs
 from storage.approvals import Answer
 from storage.database import AlreadyOpen, Database, FolderLock, NewerSchema, sqlite_url
 from storage.jobs import Closing
-from storage.models import TRANSITIONS, Approval, Decision, Job, Migration, Phase, Run
+from storage.models import (
+    TRANSITIONS,
+    Approval,
+    BlindTest,
+    Dataset,
+    Decision,
+    EvaluationReport,
+    Job,
+    Migration,
+    Phase,
+    Plan,
+    Run,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -48,7 +60,8 @@ def test_only_drawn_transitions_are_possible(db):
         db.write_now(runs.move, run, Phase.DELIVERED)
     assert set(TRANSITIONS) == set(Phase)
     assert TRANSITIONS[Phase.CANCELLED] == frozenset()
-    assert TRANSITIONS[Phase.DELIVERED] == {Phase.EXPORTING, Phase.PUBLISHING}
+    later = {Phase.EXPORTING, Phase.PUBLISHING, Phase.PLANNING, Phase.DELIVERING}
+    assert TRANSITIONS[Phase.DELIVERED] == later
 
 
 def test_a_gate_is_decided_once_and_only_for_what_was_shown(db):
@@ -220,6 +233,41 @@ def test_a_database_of_an_earlier_release_gets_the_columns_that_came_later(db, c
     assert getattr(db.read_now(runs.get, run_id), column) == empty
 
 
+def test_a_database_from_before_the_notebooks_gets_them_and_keeps_its_plans(db):
+    run_id = db.write_now(lambda s: a_run(s).id)
+    plan = Plan(run_id=run_id, iteration=1, revision=0, created_at=NOW)
+    db.write_now(lambda s: s.add(plan))
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE entry")
+        connection.exec_driver_sql("ALTER TABLE plan DROP COLUMN settings")
+        connection.exec_driver_sql("ALTER TABLE run DROP COLUMN revert")
+        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0007_notebooks'")
+
+    db.migrate()
+
+    assert db.read_now(datasets.latest_plan, run_id).settings == {}
+    assert db.read_now(runs.get, run_id).revert is None
+    assert db.read_now(entries.of_run, run_id) == []
+
+
+def test_a_database_from_before_the_blind_tests_gets_them(db):
+    run_id = db.write_now(lambda s: a_run(s).id)
+    with db.engine.begin() as connection:
+        for table in ("ruling", "vote", "ballot", "blindtest"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0009_blind_tests'")
+
+    db.migrate()
+    test = BlindTest(run_id=run_id, iteration=1, seed="s", equal=0, created_at=NOW)
+    pair = blind.Pair(row=4, prompt="q", base="b", tuned="t", tuned_first=True)
+    kept = db.write_now(blind.keep, test, [pair])
+    again = db.write_now(blind.keep, BlindTest(**kept.model_dump(exclude={"id"})), [pair, pair])
+
+    assert again.id == kept.id
+    assert [ballot.row for ballot in db.read_now(blind.ballots, kept.id)] == [4]
+    assert db.read_now(blind.to_judge) == []
+
+
 def test_a_database_of_a_later_release_is_refused(db):
     db.write_now(lambda s: s.add(Migration(name="9999_future", applied_at=NOW)))
 
@@ -234,3 +282,56 @@ def test_a_second_process_is_kept_off_the_folder(tmp_path):
         FolderLock(tmp_path)
     lock.release()
     FolderLock(tmp_path).release()
+
+
+def test_a_test_set_is_opened_by_every_run_that_shares_its_rows_or_an_upload(db):
+    files = {
+        "first": {"upload": "tickets", "train": "a", "test": "sealed"},
+        "same file": {"upload": "tickets", "train": "b", "test": "sealed"},
+        "other words for the task": {"upload": "tickets", "train": "c", "test": "worded"},
+        "one of two files": {"upload": "mails", "upload2": "tickets", "test": "mixed"},
+        "same rows in another file": {"upload": "repacked", "train": "e", "test": "sealed"},
+        "what it trains on is tested by another": {"upload": "x", "train": "sealed", "test": "y"},
+        "other rows": {"upload": "orders", "train": "a", "test": "z"},
+    }
+
+    def fill(session):
+        for place, (key, roles) in enumerate(files.items()):
+            run = a_run(session, key)
+            for role, sha256 in roles.items():
+                datasets.keep(
+                    session,
+                    Dataset(
+                        run_id=run.id,
+                        role=role,
+                        name="n",
+                        sha256=sha256,
+                        size_bytes=1,
+                        created_at=NOW,
+                    ),
+                )
+            for iteration in (1, 2):
+                session.add(
+                    EvaluationReport(
+                        run_id=run.id,
+                        iteration=iteration,
+                        job_id="j",
+                        verdict="better",
+                        primary_metric="m",
+                        gain=0,
+                        p_value=1,
+                        items=1,
+                        created_at=NOW - timedelta(days=place - iteration / 10),
+                    )
+                )
+
+    db.write_now(fill)
+    opened = {
+        key: [(r.run_id, r.iteration) for r in db.read_now(datasets.openings, place + 1)]
+        for place, key in enumerate(files)
+    }
+
+    assert opened["first"] == [(run, i) for run in (5, 4, 3, 2, 1) for i in (1, 2)]
+    assert opened["other words for the task"] == [(run, i) for run in (4, 3, 2, 1) for i in (1, 2)]
+    assert opened["other rows"] == [(7, 1), (7, 2)]
+    assert opened["what it trains on is tested by another"] == [(6, 1), (6, 2)]

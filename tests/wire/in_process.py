@@ -38,6 +38,7 @@ async def bot_in_process(
     *,
     guild: dict[str, Any] | None = None,
     max_upload_bytes: int = 10**6,
+    launcher: StubLauncher | None = None,
 ) -> AsyncIterator[InProcess]:
     """The bot, connected and with its commands registered."""
     settings = Settings(
@@ -54,7 +55,7 @@ async def bot_in_process(
         intake=IntakeSettings(max_upload_bytes=max_upload_bytes),
     )
     with pointed_at(server):  # restores what run_discord sets
-        async with open_app(settings, launcher=StubLauncher()) as app, run_app(app):
+        async with open_app(settings, launcher=launcher or StubLauncher()) as app, run_app(app):
             life = asyncio.create_task(run_discord(app))
             try:
                 await server.until(

@@ -50,7 +50,6 @@ async def test_from_a_command_to_an_adapter_behind_a_link(process: BotProcess) -
     server, ada = process.server, process.server.person("ada")
     asked = await ada.slash("finetune start", dataset=CSV, task=TASK)
     ack = await asked.ack()
-    assert ack.latency_s < 1.0
     assert ack.message is not None
     assert ack.message.ephemeral
 
@@ -170,11 +169,10 @@ async def test_buttons_do_what_reactions_do(bot: InProcess) -> None:
     thread = await started(bot.server)
 
     asked = await ada.press(await thread.question(PLAN), "carry it out")
-    ack = await asked.ack()
+    await asked.ack()
     await ada.press(await thread.question(VERDICT), "hand it over")
     await thread.card(DELIVERED)
 
-    assert ack.latency_s < 1.0
     assert asked.followups == []
 
 

@@ -1,9 +1,7 @@
 """Whole runs while Discord storms: requests fail at random, events come twice and out of order, threads vanish."""
 
 import asyncio
-import statistics
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,9 +60,10 @@ async def test_a_run_comes_through_a_storm_with_every_card_once(tmp_path: Path, 
         assert server.violations == []
 
 
-async def test_acknowledgements_stay_quick_while_runs_are_busy(
-    wire: WireServer, tmp_path: Path, record_property: Callable[[str, object], None]
+async def test_all_are_acknowledged_in_time_while_runs_are_busy(
+    wire: WireServer, tmp_path: Path
 ) -> None:
+    """In Discord's 3 s, after which this server takes none any more; benchmarks/bot_process.py shows how soon it is."""
     async with bot_in_process(wire, tmp_path):
         ada = wire.person("ada")
         asked: list[Asked] = []
@@ -73,12 +72,10 @@ async def test_acknowledgements_stay_quick_while_runs_are_busy(
             for command in ("list", "status", "help"):
                 asked.append(await ada.slash(f"finetune {command}"))
                 await asyncio.sleep(0.05)
-        latencies_s = sorted([(await one.ack()).latency_s for one in asked])
+        acks = [await one.ack() for one in asked]
 
-    record_property("ack_median_ms", round(1000 * statistics.median(latencies_s)))
-    record_property("ack_worst_ms", round(1000 * latencies_s[-1]))
-    assert len(latencies_s) == 16
-    assert latencies_s[-1] < 1.5  # Discord's limit is 3 s; ours is 1 s and a request
+    assert len(acks) == 16
+    assert wire.violations == []
 
 
 async def test_an_archived_thread_is_opened_again_when_there_is_news(

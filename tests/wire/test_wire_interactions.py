@@ -106,7 +106,6 @@ async def test_a_slash_command_with_a_file_is_deferred_and_answered(
         answer = await asked.answer()
 
         assert ack.type == 5
-        assert ack.latency_s < 1
         assert answer.content == "a.csv 4 sort 2"
         assert answer.edited_at is None
         assert "to ada's 'finetune start'" in judged_wire.transcript(judged_wire.general)

@@ -265,6 +265,13 @@ def _note_sockets(job: Path, _value: object) -> None:
     sys.addaudithook(watch)
 
 
+def _way_of_asking(_job: Path, way: int) -> None:
+    """Ask models as another version of ours would."""
+    from agents.worker import known_answers
+
+    known_answers.WAY = way
+
+
 def _environment(_job: Path, variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
@@ -295,6 +302,7 @@ FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "micro_batch": _micro_batch,
     "note_parts": _note_parts,
     "note_sockets": _note_sockets,
+    "way_of_asking": _way_of_asking,
     "environment": _environment,
 }
 

@@ -68,7 +68,7 @@ def test_a_bad_file_gets_a_sentence_and_leaves_the_parent_alone(tmp_path, name):
     assert (result.error.code, result.error.for_person) == ("bad_data", True)
     assert sentence in result.error.message
     assert len(result.error.message) < 600
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 20 * 2**10
 
 

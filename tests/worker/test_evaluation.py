@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.jobs import (
+    Answered,
     EvaluateResult,
     JobOutcome,
     JobResult,
@@ -16,7 +17,7 @@ from agents.jobs import (
     read_progress,
     request_stop,
 )
-from agents.recipe import TEXT_METRICS, Metric
+from agents.recipe import Metric
 from tests.worker.forkserver import ForkServer
 from tests.worker.tiny_model import (
     RECIPE,
@@ -67,21 +68,37 @@ def test_a_tuned_model_that_answers_right_is_better(
     assert payload.primary.metric is Metric.EXACT_MATCH
     assert (payload.primary.base, payload.primary.tuned) == (0, 1)
     assert payload.primary.low > 0.8
-    assert {c.metric for c in payload.comparisons} == set(TEXT_METRICS)
-    assert all(c.tuned > c.base for c in payload.comparisons if c.metric is not Metric.BLEU)
+    assert (payload.primary.gained, payload.primary.lost, payload.groups) == (40, 0, None)
+    assert [(part.by, part.items, part.verdict) for part in payload.slices] == [
+        ("prompt length", 22, Verdict.BETTER),
+        ("prompt length", 18, None),
+    ]
+    found = {c.metric: c for c in payload.comparisons}
+    assert set(found) == {
+        Metric.EXACT_MATCH,
+        Metric.TOKEN_F1,
+        Metric.CHRF,
+        Metric.ROUGE_L,
+        Metric.BLEU,
+        Metric.BITS_PER_BYTE,
+        Metric.LENGTH_RATIO,
+        Metric.REFUSALS,
+    }
+    for metric in (Metric.EXACT_MATCH, Metric.TOKEN_F1, Metric.CHRF, Metric.ROUGE_L):
+        assert found[metric].tuned > found[metric].base
+    assert payload.breakdown.form == "text"
+    assert payload.breakdown.tuned_answer_s > 0
     assert {item.tuned for item in payload.best} == {"yes"}
     assert all((item.reference, item.tuned_score) == ("Yes", 1) for item in payload.best)
+    lines = (job / payload.answers.path).read_text().splitlines()
+    both = [Answered.model_validate_json(line) for line in lines]
+    assert [(said.prompt, said.tuned) for said in both] == [(prompt, "yes") for prompt, _ in pairs]
+    assert all(said.base != "yes" for said in both)
     told = read_progress(job)
-    assert [line.step for line in told if line.stage == "answering with the base model"] == [
-        0,
-        32,
-        40,
-    ]
-    assert [line.step for line in told if line.stage == "answering with the tuned model"] == [
-        0,
-        72,
-        80,
-    ]
+    for model, before in (("base", 0), ("tuned", 40)):
+        steps = [line.step for line in told if line.stage == f"answering with the {model} model"]
+        assert steps == sorted(steps)
+        assert (steps[0], steps[-1]) == (0, before + 40)
     assert {line.steps for line in told if line.stage.startswith("answering")} == {80}
 
 
@@ -99,6 +116,23 @@ def test_best_and_worst_items_lie_side_by_side(
     assert {item.reference for item in payload.best} == {"yes"}
     assert len({item.row for item in (*payload.worst, *payload.best)}) == 10
     assert all(item.prompt == pairs[item.row - 2][0] for item in payload.worst)
+
+
+def test_the_rows_that_were_trained_on_tell_that_answers_are_labels(
+    worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
+) -> None:
+    train = write_rows(tmp_path / "train.jsonl", colours(TRAIN_ROWS))
+    test = write_rows(tmp_path / "t.jsonl", [(f"is it {p}?", a) for p, a in colours(24)])
+    spec = evaluate_spec(tiny, tmp_path, says_yes, test, train=train)
+
+    payload = evaluated(worker.run(open_job(tmp_path / "job", spec)))
+
+    (field,) = payload.breakdown.fields
+    assert payload.breakdown.form == "labels"
+    assert Metric.MACRO_F1 in {c.metric for c in payload.comparisons}
+    assert (field.tuned, field.most_frequent, field.is_guessed) == (0, "red", True)
+    assert {score.label for score in payload.breakdown.labels} == {"red", "green", "blue"}
+    assert {c.said for c in payload.breakdown.confusions} == {"yes"}
 
 
 def test_where_nothing_became_better_nothing_is_shown_as_better(
@@ -124,9 +158,38 @@ def test_only_so_many_rows_are_scored_and_few_allow_no_verdict(
     payload = evaluated(worker.run(open_job(tmp_path / "job", spec)))
 
     assert payload.verdict is Verdict.CANNOT_TELL
-    assert (payload.items, payload.openings, payload.more_items_needed) == (12, 3, 20)
+    assert (payload.items, payload.openings, payload.more_items_needed) == (12, 3, 8)
     assert payload.primary.metric is Metric.CHRF
-    assert payload.adjusted_p_value == pytest.approx(3 * payload.primary.p_value)
+    bits = next(c for c in payload.comparisons if c.metric is Metric.BITS_PER_BYTE)
+    assert bits.tuned < 1 < bits.base
+    assert bits.high < 0
+    assert payload.adjusted_p_value == pytest.approx(6 * payload.primary.p_value)
+    assert payload.slices == ()
+
+
+def test_prompts_asked_again_are_no_more_evidence_and_a_wish_for_more_is_heard(
+    worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
+) -> None:
+    pairs = colours(24, "yes")
+    recipe = RECIPE.model_copy(update={"target_gain_points": 100.0})
+    wish = evaluate_spec(
+        tiny,
+        tmp_path,
+        says_yes,
+        write_rows(tmp_path / "w.jsonl", [*pairs[:23], (pairs[23][0], "no")]),
+        recipe=recipe,
+    )
+    again = evaluate_spec(tiny, tmp_path, says_yes, write_rows(tmp_path / "a.jsonl", pairs[:8] * 3))
+
+    asked, repeated = (
+        evaluated(worker.run(open_job(tmp_path / name, spec)))
+        for name, spec in (("w", wish), ("a", again))
+    )
+
+    assert (asked.verdict, asked.target_gain_points) == (Verdict.SMALLER_THAN_ASKED, 100)
+    assert (repeated.items, repeated.groups) == (24, 8)
+    assert repeated.verdict is Verdict.CANNOT_TELL
+    assert "8 groups of items that resemble each other" in repeated.verdict_reason
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_intake_needs_no_help_with_the_tickets(tmp_path):
     result = read(tmp_path, TICKETS.read_bytes(), min_rows=480)
 
     assert (result.prompt_column, result.completion_column) == ("ticket", "code")
-    assert result.suggested_metric is Metric.EXACT_MATCH
+    assert result.suggested_metric is Metric.FIELD_F1
     assert (result.row_error_count, result.duplicates, result.conflicts) == (0, 0, 0)
     assert result.test_rows >= 100
 

@@ -212,10 +212,16 @@ def test_a_reward_model_trained_from_pairs_rewards_answers(
     worker: ForkServer, tiny: Path, tmp_path: Path
 ) -> None:
     pairs = open_job(tmp_path / "r/job", method_spec(tiny, tmp_path / "r", Method.REWARD))
-    trained(worker.run(pairs))
+    scale = trained(worker.run(pairs)).reward_scale
+    assert scale is not None
     recipe = method_recipe(Method.RLOO, rewards=[{"kind": "learned"}], max_steps=4)
     spec = method_spec(
-        tiny, tmp_path, Method.RLOO, recipe=recipe, reward_dir=str(pairs / "artifacts/adapter")
+        tiny,
+        tmp_path,
+        Method.RLOO,
+        recipe=recipe,
+        reward_dir=str(pairs / "artifacts/adapter"),
+        reward_scale=scale,
     )
 
     payload = trained(worker.run(open_job(tmp_path / "job", spec)))

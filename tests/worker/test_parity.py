@@ -103,7 +103,7 @@ def test_an_answer_that_parts_at_a_near_tie_is_excused(folder):
     from agents.worker import parity as parity_module  # noqa: PLC0415
 
     assert reference.preference(asked, first, second) == pytest.approx(gap)
-    assert parity_module._gap_nats(reference, asked, [first], [second]) == pytest.approx(gap)
-    assert parity_module._gap_nats(export, asked, [first, 7], [first]) == pytest.approx(
+    assert parity_module.gap_nats(reference, asked, [first], [second]) == pytest.approx(gap)
+    assert parity_module.gap_nats(export, asked, [first, 7], [first]) == pytest.approx(
         reference.preference([*asked, first], 7, reference.stops[0])
     )

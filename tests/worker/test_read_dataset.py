@@ -258,6 +258,9 @@ def test_too_few_rows_are_refused_with_what_is_missing_and_why(tmp_path):
     )
 
 
+LONG = "the parcel has left our house and will be with you in two weeks from now at the latest, we hope, number"
+
+
 def test_rows_that_share_one_prompt_cannot_be_tested_and_say_so(tmp_path):
     content = "prompt,completion\n" + "".join(f"same,answer {i}\n" for i in range(40))
 
@@ -268,7 +271,11 @@ def test_rows_that_share_one_prompt_cannot_be_tested_and_say_so(tmp_path):
     ("answers", "metric"),
     [
         (["refund", "delivery", "other one"], Metric.EXACT_MATCH),
-        ([f"DAMAGE|QA-{i}" for i in range(60)], Metric.EXACT_MATCH),
+        ([f"DAMAGE|QA-{i}" for i in range(60)], Metric.FIELD_F1),
+        ([f'"{{""kind"": ""late"", ""order"": {i}}}"' for i in range(60)], Metric.FIELD_F1),
+        ([f'"kind: late\npriority: P{i % 3}"' for i in range(60)], Metric.FIELD_F1),
+        ([f'"{{""kind"": ""late"", ""text"": ""{LONG} {i}""}}"' for i in range(60)], Metric.CHRF),
+        (["DAMAGE|A", "LATE|B", "LATE|A"], Metric.EXACT_MATCH),
         ([f"A-{i}" for i in range(60)], Metric.EXACT_MATCH),
         ([f"the town of number {i}" for i in range(60)], Metric.TOKEN_F1),
         (

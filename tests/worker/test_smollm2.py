@@ -107,3 +107,24 @@ def test_the_embedded_model_is_converted_once_trained_and_measurably_better(tmp_
     assert isinstance(evaluated.payload, EvaluateResult)
     assert evaluated.payload.primary.base == 0
     assert evaluated.payload.primary.tuned > 0.2
+
+    said = both_ways(model, adapter, [prompt for prompt, _ in records("test", 30)])
+    assert len({tuple(ids) for ids in said["ours"]}) > 5
+    assert said["ours"] == said["theirs"]
+
+
+def both_ways(model: ModelRef, adapter: Path, prompts: list[str]) -> dict[str, list[list[int]]]:
+    """Return answers of the worker and of plain `generate` with the adapter attached."""
+    from agents.worker import base_model  # noqa: PLC0415
+    from agents.worker.answers import Exam  # noqa: PLC0415
+    from agents.worker.progress import Reporter  # noqa: PLC0415
+    from agents.worker.rows import prompt_ids, stop_ids  # noqa: PLC0415
+    from agents.worker.tuned_model import with_adapter  # noqa: PLC0415
+    from tests.worker.test_answers import by_generate, by_us  # noqa: PLC0415
+
+    base = base_model.load(base_model.resolve(model, Reporter(adapter)))
+    asked = [prompt_ids(base.tokenizer, prompt) for prompt in prompts]
+    exam = Exam(asked, stop_ids(base.tokenizer, base.model), RECIPE.max_new_tokens)
+    tuned = with_adapter(base.model, adapter).eval()
+    theirs = by_generate(tuned, exam)
+    return {"theirs": theirs, "ours": by_us(tuned.merge_and_unload(), exam)}

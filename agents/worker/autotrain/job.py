@@ -8,7 +8,7 @@ from typing import Any
 from agents.autotrain import NotInstalled, Program, find
 from agents.jobs import JobOutcome, JobResult, Progress, TrainResult, TrainSpec, requested_stop
 from agents.recipe import Method
-from agents.worker import base_model, course, rows, shaped_rows
+from agents.worker import base_model, rows, shaped_rows
 from agents.worker.autotrain import adapter, inputs, portion
 from agents.worker.autotrain.looks import dev_losses
 from agents.worker.autotrain.output import Output, for_the_log
@@ -16,6 +16,7 @@ from agents.worker.autotrain.portion import Portion
 from agents.worker.autotrain.program import CACHE, Running
 from agents.worker.base_model import BaseFolder
 from agents.worker.errors import WorkerError
+from agents.worker.history import thinned
 from agents.worker.progress import Reporter, Stopped
 
 FOLDER, ADAPTER_DIR = "autotrain", "artifacts/adapter"
@@ -183,7 +184,7 @@ def _standing(given: Portion, told: Output, program: Program, base: BaseFolder) 
         steps_done=done,
         steps_planned=given.steps,
         best_step=0,
-        losses=course.thinned(told.losses),
+        losses=thinned(told.losses),
         dev_losses=(),
         tokens_seen=tokens,
         train_s=train_s,

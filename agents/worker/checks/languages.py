@@ -62,7 +62,7 @@ def _others(facts: Facts) -> tuple[dict[int, str], str]:
             facts.budget.stop(CHECK, f"all but {number:,} rows")
             break
         text = facts.pairs[place].prompt[:MOST_CHARS]
-        if sum(map(str.isalpha, text)) >= LEAST_LETTERS and _words(text) >= LEAST_WORDS:
+        if _is_enough(text):
             told[place] = _language(text)
     if len(told) < FEWEST:
         return {}, ""
@@ -75,6 +75,19 @@ def _others(facts: Facts) -> tuple[dict[int, str], str]:
         if language != main and sure >= SURE
     }
     return others, main
+
+
+def language_of(text: str) -> str | None:
+    """Return the language of a text by its two letters; None where that is not sure."""
+    text = text[:MOST_CHARS]
+    if not _is_enough(text):
+        return None
+    language, sure = _language(text)
+    return language if sure >= SURE else None
+
+
+def _is_enough(text: str) -> bool:
+    return sum(map(str.isalpha, text)) >= LEAST_LETTERS and _words(text) >= LEAST_WORDS
 
 
 def _words(text: str) -> int:

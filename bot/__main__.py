@@ -307,20 +307,24 @@ def diff(
 def compare(run_id: RunId, data_dir: DataDir = None) -> None:
     """Say which answers are better, base or tuned, without knowing which is which: a, b, tie, or stop."""
     from bot.comparing import compare as ask
-    from bot.terminal import TerminalSurface, console
+    from bot.terminal import ATTACHED, TerminalSurface, console
 
     settings = load(data_dir).settings
-    carry_out(lambda: ask(settings, run_id, TerminalSurface(console())))
+    carry_out(
+        lambda: ask(settings, run_id, TerminalSurface(console(), settings.data_dir / ATTACHED))
+    )
 
 
 @app.command()
 def judge(run_id: RunId, data_dir: DataDir = None) -> None:
     """Have the configured language model compare the answers of base and tuned; it is sent them. Advice only."""
     from bot.comparing import judge as ask
-    from bot.terminal import TerminalSurface, console
+    from bot.terminal import ATTACHED, TerminalSurface, console
 
     settings = load(data_dir).settings
-    carry_out(lambda: ask(settings, run_id, TerminalSurface(console())))
+    carry_out(
+        lambda: ask(settings, run_id, TerminalSurface(console(), settings.data_dir / ATTACHED))
+    )
 
 
 @app.command()

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.jobs import ExportFormat, Parity
-from bot import blind_cards, data_cards, publish_cards, question_cards, reports, status_cards
+from bot import (
+    blind_cards,
+    data_cards,
+    data_map,
+    publish_cards,
+    question_cards,
+    reports,
+    status_cards,
+)
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import clip, inline, plain, size
@@ -80,10 +88,14 @@ def _debug(scene: Scene) -> Card:
         )
     elif shown.get("stopped"):
         lines.append(plain(shown["stopped"], 400))
+    drawn = shown.get("map")
+    if drawn:
+        lines.insert(0, data_map.sentence(drawn))
     return Card(
         title=f"What try {shown['iteration']} tells",
         body="\n".join(lines),
         footer=scene.marker,
+        charts=(data_map.chart(drawn),) if drawn else (),
     )
 
 

@@ -46,7 +46,7 @@ def prompted(result: EvaluateResult) -> list[str]:
         f"{100 * best.gain:+.1f} points for the tuned model, between {100 * best.low:+.1f} and {100 * best.high:+.1f} with 95 % "
         "confidence"
     )
-    start = f"⚠ The base {_with(best.shots)} gets {percent(best.score)} on the same rows without any training"
+    start = f"⚠ The base {with_prompt(best.shots)} gets {percent(best.score)} on the same rows without any training"
     if best.high < 0:
         return [
             f"{start}: **more** than the tuned model ({margin}). Use the prompt: it is in the report."
@@ -59,18 +59,22 @@ def prompt_table(result: EvaluateResult) -> list[str]:
     if not result.prompted:
         return []
     rows = "\n".join(
-        f"| the base {_with(tried.shots)} | {percent(tried.score)} | {percent(result.primary.tuned)} | {100 * tried.gain:+.1f} "
+        f"| the base {with_prompt(tried.shots)} | {percent(tried.score)} | {percent(result.primary.tuned)} | {100 * tried.gain:+.1f} "
         f"| {100 * tried.low:+.1f} … {100 * tried.high:+.1f} |"
         for tried in result.prompted
     )
     return [
         "## Without training\n\nThe same rows, metric and decoding, and no verdict of its own.\n\n"
         f"| | score | tuned | gain (points) | 95 % interval |\n|---|---|---|---|---|\n{rows}",
-        *(f"The base {_with(t.shots)}:\n\n{block(t.words, MOST_WORDS)}" for t in result.prompted),
+        *(
+            f"The base {with_prompt(t.shots)}:\n\n{block(t.words, MOST_WORDS)}"
+            for t in result.prompted
+        ),
     ]
 
 
-def _with(shots: int) -> str:
+def with_prompt(shots: int) -> str:
+    """Say with what the base was asked."""
     if not shots:
         return "with a better prompt"
     return f"with {shots} example{'s' if shots > 1 else ''} in its prompt"

@@ -20,9 +20,11 @@ ALT_LIMIT = 1024
 BLOCKS = "▁▂▃▄▅▆▇█"
 BACKGROUND = "#2b2d31"
 """Discord's dark theme."""
-SKY, ORANGE, GREEN = "#56b4e9", "#e69f00", "#2fbf94"
+SKY, ORANGE, GREEN, PINK = "#56b4e9", "#e69f00", "#2fbf94", "#cc79a7"
 """After Okabe and Ito: told apart without seeing colours, together with marks and patterns."""
 MOST_BARS = 6
+REGIONS = {"easy": ("o", GREEN), "ambiguous": ("s", SKY), "hard": ("^", ORANGE)}
+"""Mark and colour of each region of a map."""
 BEST = {"loss": "lowest", "reward": "highest"}
 
 Series = Sequence[tuple[int, float]]
@@ -32,10 +34,11 @@ Series = Sequence[tuple[int, float]]
 class ChartSpec:
     """A picture still to be drawn."""
 
-    kind: Literal["loss", "reward", "comparison"]
+    kind: Literal["loss", "reward", "comparison", "map"]
     title: str
     data: dict[str, Any]
-    """Of a loss or a reward: `training` and `dev`, lists of (step, value). Of a comparison: `bars`, see `Bar`."""
+    """Of a loss or a reward: `training` and `dev`, lists of (step, value). Of a comparison: `bars`, see `Bar`. Of a map: `points`,
+    lists of (confidence, variability, region, doubted), and how many rows are `easy`, `ambiguous` and `hard`."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,28 @@ def describe(spec: ChartSpec) -> str:
     if spec.kind == "comparison":
         sentences = [f"Bar chart: {spec.title}."]
         sentences += [_difference(Bar(**bar)) for bar in spec.data["bars"]]
+    elif spec.kind == "map":
+        sentences = [f"Scatter chart: {spec.title}.", *_regions(spec.data)]
     else:
         sentences = [f"Line chart: {spec.title}."]
         sentences += _trend(f"Training {spec.kind}", spec.data["training"], spec.kind)
         sentences += _trend(f"Dev {spec.kind}", spec.data["dev"], spec.kind)
     text = " ".join(sentences)
     return text if len(text) <= ALT_LIMIT else text[: ALT_LIMIT - 1] + "…"
+
+
+def _regions(data: dict[str, Any]) -> list[str]:
+    counts = {region: data[region] for region in REGIONS}
+    total = max(1, sum(counts.values()))
+    shares = ", ".join(
+        f"{count:,} {region} ({count / total:.0%})" for region, count in counts.items()
+    )
+    doubted = sum(bool(point[3]) for point in data["points"])
+    marked = [f"Doubted rows, which are marked: {doubted}."] if doubted else []
+    return [
+        f"Up: how likely the model found a row's answer; right: by how much that varied. Of {total:,} rows {shares}.",
+        *marked,
+    ]
 
 
 def _trend(name: str, points: Series, kind: str) -> list[str]:
@@ -167,6 +186,8 @@ def paint(spec: ChartSpec) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if spec.kind == "comparison":
         _paint_bars(axes, [Bar(**bar) for bar in spec.data["bars"]])
+    elif spec.kind == "map":
+        _paint_map(axes, spec.data)
     else:
         _paint_curves(axes, spec.kind, spec.data["training"], spec.data["dev"])
     # Titles may come from people: a dollar sign is no formula.
@@ -227,6 +248,28 @@ def _paint_bars(axes: Any, bars: list[Bar]) -> None:
     axes.set_ylim(0, max(100.0, *tops) + 10)
     axes.set_yticks(range(0, 101, 20))
     axes.figure.legend(frameon=False, ncols=3, loc="outside lower center", fontsize=10)
+
+
+def _paint_map(axes: Any, data: dict[str, Any]) -> None:
+    for region, (mark, colour) in REGIONS.items():
+        here = [point for point in data["points"] if point[2] == region]
+        _scatter(
+            axes, here, marker=mark, s=22, c=colour, alpha=0.65, label=f"{region}: {data[region]:,}"
+        )
+    doubted = [point for point in data["points"] if point[3]]
+    ring = {"s": 90, "facecolors": "none", "edgecolors": PINK, "linewidths": 1.8}
+    _scatter(axes, doubted, marker="o", label="doubted", **ring)
+    axes.set_xlabel("variability: by how much that varied")
+    axes.set_ylabel("confidence: how likely\nit found the answer")
+    axes.set_xlim(-0.01, max(0.3, *(point[1] for point in data["points"])) + 0.02)
+    axes.set_ylim(-0.03, 1.03)
+    axes.grid(alpha=0.2)
+    axes.figure.legend(frameon=False, ncols=4, loc="outside lower center", fontsize=10)
+
+
+def _scatter(axes: Any, points: Sequence[Sequence[Any]], **how: Any) -> None:
+    if points:
+        axes.scatter([point[1] for point in points], [point[0] for point in points], **how)
 
 
 if __name__ == "__main__":

@@ -67,13 +67,14 @@ def load(data_dir: Path | None) -> "Loaded":
 def finish(job: "Job", data_dir: Path | None) -> None:
     """Carry a run to its end in the terminal, and end the program as the run ended."""
     from bot.session import run as run_session
-    from bot.terminal import TerminalSurface, console
+    from bot.terminal import ATTACHED, TerminalSurface, console
     from storage.models import Phase
 
     loaded = load(data_dir)
     # the thread tells how it goes; the log is for trouble
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
-    phase = carry_out(lambda: run_session(loaded.settings, job, TerminalSurface(console())))
+    surface = TerminalSurface(console(), loaded.settings.data_dir / ATTACHED)
+    phase = carry_out(lambda: run_session(loaded.settings, job, surface))
     raise typer.Exit(EXIT_OK if phase is Phase.DELIVERED else EXIT_RUN_FAILED)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from agents import work
 from agents.jobs import read_progress
 from agents.services import Services
-from bot import cards, charts, scenes
+from bot import cards, charts, report_files, scenes
 from bot.downloads import Links
 from bot.surface import Card, File, MessageGone, Parcel, PlaceGone, Surface
 from storage import events, runs
@@ -103,7 +103,8 @@ class Feed:
     async def _post(self, run: Run, event: Event, card: Card, place: str) -> None:
         db, now = self.services.db, self.services.clock.now()
         delivery = await db.write(events.begin_delivery, event, self.surface.name, place, now)
-        drawn, files = await self._attachments(card, place)
+        drawn, files, notes = await self._attachments(card, place)
+        shown = replace(card, body="\n\n".join([card.body, *notes])) if notes else card
         parcel = Parcel(
             key=f"tunewright-{event.id}-{delivery.generation}",
             marker=scenes.marker(event),
@@ -111,7 +112,7 @@ class Feed:
             charts=drawn,
             files=files,
         )
-        message_id = await self.surface.post(place, card, parcel)
+        message_id = await self.surface.post(place, shown, parcel)
         if event.kind == "opened" and run.thread is None:
             thread = await self.surface.open_thread(place, message_id, cards.thread_name(run))
             await db.write(runs.settle_in, event.run_id, thread)
@@ -155,14 +156,21 @@ class Feed:
 
     async def _attachments(
         self, card: Card, place: str
-    ) -> tuple[tuple[charts.Chart, ...], tuple[File, ...]]:
-        files = []
+    ) -> tuple[tuple[charts.Chart, ...], tuple[File, ...], tuple[str, ...]]:
+        """Return pictures and files of a new message, and a sentence for each file of a report that has to be left out."""
+        files: list[File] = []
+        notes: tuple[str, ...] = ()
+        limit_bytes = self.surface.attachment_limit_bytes(place)
         if card.report is not None:
-            files.append(File("report.md", card.report.encode()))
+            files.append(File(report_files.MARKDOWN, card.report.encode()))
+        if card.reported is not None:
+            made = await asyncio.to_thread(report_files.written, card.reported, limit_bytes)
+            files.extend(made.files)
+            notes = made.notes
         if card.attach is not None:
             path = self.services.files.path(card.attach)
-            if path.stat().st_size <= self.surface.attachment_limit_bytes(place):
+            if path.stat().st_size <= limit_bytes:
                 files.append(File(card.attach_name, path))
         wanted = card.charts if self.surface.shows_pictures else ()
         drawn = [await charts.draw(spec) for spec in wanted]
-        return tuple(chart for chart in drawn if chart is not None), tuple(files)
+        return tuple(chart for chart in drawn if chart is not None), tuple(files), notes

@@ -280,11 +280,13 @@ def checkpoint(scene: Scene) -> Card:
 
 def report(scene: Scene) -> Card:
     """Show a verdict and ask whether it is good enough."""
-    card = reports.report_card(scene.event.payload, scene.job.payload if scene.job else None)
+    training = scene.job.payload if scene.job else None
+    card = reports.report_card(scene.event.payload, training)
     told = blind_cards.opinions(scene.opinions)
+    reported = reports.reported(scene.run, scene.event, scene.job)
     return ask(
         scene,
-        replace(card, body="\n".join([card.body, *told])),
+        replace(card, body="\n".join([card.body, *told]), reported=reported),
         yes="hand it over",
         no="not good enough, look for what to improve",
         hint="Or reply with what is wrong, for example “answers are too long”, “it confuses refund and chargeback”, “row 17 is "

@@ -11,15 +11,16 @@ from agents.jobs import (
     Comparison,
     EvaluateResult,
     LossSpike,
-    ScoredItem,
     Slice,
     TrainResult,
     Verdict,
 )
-from bot import caveats, metric_tables
+from bot import caveats, examples, metric_tables
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
+from bot.reported import Reported
 from bot.surface import Card, Field
-from bot.text import block, clip, duration, inline, plain
+from bot.text import block, duration, inline, plain
+from storage.models import Event, Job, Run
 
 MOST_FIELDS = 40
 MOST_DAMAGES = 3
@@ -37,27 +38,19 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
     weak = [item for item in result.worst if item.tuned_score < 1]
-    lines = [
-        sentence(result),
-        *caveats.prompted(result),
-        *caveats.forgot(result.forgetting),
-        *metric_tables.guessed(result, training),
-        *against_parent(result),
-        *against_try(result),
-        *_judged_by(result),
-    ]
+    lines = conclusions(result, training)
     if shown["partial"]:
         lines.append("The training was stopped early; this measures the best step until then.")
     if shown["again"]:
         lines.append("This is the best try so far. Take it after all?")
     lines.append(f"{plain(result.verdict_reason, 400)} (test set opened {result.openings}×)")
     lines.extend(caveats.not_scored(result.contamination))
-    lines.extend(_evidence(result))
+    lines.extend(evidence(result))
     lines.extend(_became_worse(result))
-    lines.extend(_items("Where it got better", result.best[:SHOWN_ITEMS]))
+    lines.extend(examples.blocks("Where it got better", result.best[:SHOWN_ITEMS]))
     if not result.best:
         lines.append("\nNo answer became better.")
-    lines.extend(_items("Where it is weakest", weak[:SHOWN_ITEMS]))
+    lines.extend(examples.blocks("Where it is weakest", weak[:SHOWN_ITEMS]))
     if not weak:
         lines.append("\nIts weakest answer still scores full marks.")
     try_number = f" (try {shown['iteration']})" if shown["iteration"] > 1 else ""
@@ -68,9 +61,43 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
             _field(c, primary=c.metric is result.primary.metric)
             for c in metric_tables.on_card(result)
         ),
-        charts=(_comparison(result), *_loss(training)),
+        charts=(comparison(result), *loss_chart(training)),
         report=full_report(result, training),
     )
+
+
+def reported(run: Run, event: Event, job: Job | None) -> Reported:
+    """Return what the files of a report are made from, by the event that shows it and the training before it."""
+    shown = event.payload
+    recipe = job.spec["recipe"] if job else {}
+    training = job.payload if job else None
+    assert run.id is not None
+    return Reported(
+        run=run.id,
+        iteration=shown["iteration"],
+        task=run.goal,
+        model=recipe.get("model", run.model),
+        method=recipe.get("method", run.method),
+        measured_at=event.created_at,
+        partial=shown["partial"],
+        result=EvaluateResult.model_validate(shown["report"]),
+        training=TrainResult.model_validate(training) if training else None,
+    )
+
+
+def conclusions(
+    result: EvaluateResult, training: dict[str, Any] | None, most: int = metric_tables.MOST_WARNINGS
+) -> list[str]:
+    """Return what a person should know first, as lines of Markdown: the verdict in one sentence, then what it leaves out."""
+    return [
+        sentence(result),
+        *caveats.prompted(result),
+        *caveats.forgot(result.forgetting),
+        *metric_tables.guessed(result, training, most=most),
+        *against_parent(result),
+        *against_try(result),
+        *_judged_by(result),
+    ]
 
 
 def sentence(result: EvaluateResult) -> str:
@@ -135,9 +162,9 @@ def against_try(result: EvaluateResult) -> list[str]:
     ]
 
 
-def _evidence(result: EvaluateResult) -> list[str]:
+def evidence(result: EvaluateResult) -> list[str]:
     """Say what the verdict rests on, beside the interval: rows that differ, rows that say the same, rows that are missing."""
-    primary, lines = result.primary, []
+    primary, lines = result.primary, examples.changes(result)
     if primary.gained is not None and primary.lost is not None:
         lines.append(
             f"Only the tuned model was right on {primary.gained:,} rows, only the base on {primary.lost:,}."
@@ -204,7 +231,7 @@ def training_summary(payload: dict[str, Any]) -> str:
     """Say how a training went, and which rows to look at."""
     done = TrainResult.model_validate(payload)
     return "\n".join(
-        [_went(done), *_left_out(done), *(_spike(spike) for spike in _highest(done.spikes))]
+        [went(done), *_left_out(done), *(jump(spike) for spike in _highest(done.spikes))]
     )
 
 
@@ -215,7 +242,8 @@ def _left_out(done: TrainResult) -> list[str]:
     return [f"Rows that were too long to learn anything from were left out: {rows}."]
 
 
-def _went(done: TrainResult) -> str:
+def went(done: TrainResult) -> str:
+    """Say how a training went, as lines of Markdown."""
     text = f"{done.steps_done:,} of {done.steps_planned:,} steps in {duration(done.train_s)} ({done.tokens_per_s:.0f} tokens/s)."
     if done.rewards and done.dev_losses:
         dev = [reward for _step, reward in _dev_rewards(done)]
@@ -241,7 +269,8 @@ def _highest(spikes: Sequence[LossSpike]) -> list[LossSpike]:
     return sorted(highest[:SHOWN_SPIKES], key=lambda spike: spike.step)
 
 
-def _spike(spike: LossSpike, excerpts: int = SHOWN_EXCERPTS) -> str:
+def jump(spike: LossSpike, excerpts: int = SHOWN_EXCERPTS) -> str:
+    """Say at which step the loss jumped, learning from which rows."""
     rows = ", ".join(str(row) for row in spike.rows[:MOST_ROWS_NAMED])
     more = " …" if len(spike.rows) > MOST_ROWS_NAMED else ""
     shown = zip(spike.rows, spike.excerpts[:excerpts], strict=False)
@@ -257,33 +286,29 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
     done = TrainResult.model_validate(training) if training else None
     parts = [
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
-        sentence(result),
-        *caveats.prompted(result),
-        *caveats.forgot(result.forgetting),
-        *metric_tables.guessed(result, training, most=MOST_FIELDS),
-        *against_parent(result),
-        *against_try(result),
-        *_judged_by(result),
+        *conclusions(result, training, most=MOST_FIELDS),
         f"{plain(result.verdict_reason, 600)} p after correction {result.adjusted_p_value:.2g}; "
         f"test set opened {result.openings}×; {result.items} items.",
         *caveats.not_scored(result.contamination),
-        *_evidence(result),
-        _answered(result),
+        *evidence(result),
+        answered(result),
         metric_tables.table(result.comparisons, result.forgetting),
         *caveats.prompt_table(result),
         *metric_tables.abilities(result.forgetting),
         *metric_tables.details(result),
         *_slices(result),
         *caveats.contaminated(result.contamination),
-        _went(done) if done else "",
+        went(done) if done else "",
         *(_spikes(done) if done else []),
-        *_items("Five best", result.best),
-        *_items("Five worst", result.worst),
+        *examples.blocks(examples.BEST, result.best),
+        *examples.blocks(examples.WORST, result.worst),
+        *examples.blocks(examples.CHANGED, result.changed),
+        examples.CHANGED_NOTE if result.changed else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _answered(result: EvaluateResult) -> str:
+def answered(result: EvaluateResult) -> str:
     """Say how fast the models answered; nothing of results of older versions."""
     if result.answers_per_s is None:
         return ""
@@ -299,35 +324,13 @@ def _answered(result: EvaluateResult) -> str:
 def _spikes(done: TrainResult) -> list[str]:
     if not done.spikes:
         return []
-    lines = "\n".join(f"- {_spike(spike, len(spike.rows))}" for spike in done.spikes)
+    lines = "\n".join(f"- {jump(spike, len(spike.rows))}" for spike in done.spikes)
     return [f"## Steps whose loss jumped\n\n{lines}"]
 
 
 def load_snippet(shown: dict[str, Any]) -> str:
     """Return the two lines that load a delivered adapter, as a code block."""
     return block(snippet(shown["base"], shown["folder"], scores=shown.get("scores", False)), 600)
-
-
-def _items(title: str, items: Sequence[ScoredItem]) -> list[str]:
-    if not items:
-        return []
-    shown = [
-        block(
-            f"question  {clip(' '.join(i.prompt.split()), 160)}\n"
-            f"{_line('expected', i.reference)}"
-            f"base      {clip(' '.join(i.base.split()), 120)}\n"
-            f"{_line('earlier', i.parent)}"
-            f"tuned     {clip(' '.join(i.tuned.split()), 120)}",
-            700,
-        )
-        for i in items
-    ]
-    return [f"\n**{title}**", *shown]
-
-
-def _line(what: str, text: str | None) -> str:
-    """Return a line of an item; none where there is no such text, as rows that are rewarded may have no reference."""
-    return f"{what:<10}{clip(' '.join(text.split()), 120)}\n" if text else ""
 
 
 def _field(comparison: Comparison, *, primary: bool) -> Field:
@@ -338,7 +341,8 @@ def _field(comparison: Comparison, *, primary: bool) -> Field:
     return Field(name, f"{before} → **{after}**")
 
 
-def _comparison(result: EvaluateResult) -> ChartSpec:
+def comparison(result: EvaluateResult) -> ChartSpec:
+    """Describe the chart of base against tuned."""
     bars = [
         Bar(metric_tables.NAMES[c.metric], c.base, c.tuned, c.low, c.high)
         for c in metric_tables.on_card(result)
@@ -346,7 +350,8 @@ def _comparison(result: EvaluateResult) -> ChartSpec:
     return comparison_chart(f"Base against tuned on {result.items} rows neither has seen", bars)
 
 
-def _loss(training: dict[str, Any] | None) -> list[ChartSpec]:
+def loss_chart(training: dict[str, Any] | None) -> list[ChartSpec]:
+    """Describe the chart of a training; nothing where it was too short for one."""
     done = TrainResult.model_validate(training) if training else None
     if done is None or len(done.losses) < 2:
         return []

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 from bot.charts import Chart, ChartSpec
+from bot.reported import Reported
 from storage.models import Choice, Decision
 
 
@@ -77,6 +78,8 @@ class Card:
     attach_name: str = ""
     report: str | None = None
     """Markdown of a full report, attached as a file."""
+    reported: Reported | None = None
+    """What further files of that report are made from when the message is sent."""
     copyable: tuple[str, ...] = ()
     """Lines of the body that a terminal repeats without a frame, to be copied."""
     loud: bool = False
@@ -86,7 +89,7 @@ class Card:
 
     def sha256(self) -> str:
         """Return the hash of all that is shown: an unchanged card is not edited."""
-        shown: dict[str, Any] = asdict(self)
+        shown: dict[str, Any] = asdict(replace(self, reported=None))
         shown.pop("final")
         text = json.dumps(shown, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -140,7 +143,7 @@ class Surface(Protocol):
     """Least time between two edits of one message that only tell of progress."""
 
     def attachment_limit_bytes(self, place: str) -> int:
-        """Return how large a file may be that is attached to a message there; 0 where none can be."""
+        """Return how large a file may be that is attached to a message there; 0 where files are on this machine anyway."""
 
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
         """Show a new card and return the message's id. The same `parcel.key` again shows nothing new.

@@ -1,6 +1,7 @@
 """The same thread in a terminal: cards as panels, progress as one line, gates as y / n / words."""
 
 import asyncio
+import re
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from bot.surface import Card, Parcel, Person, Question, Tone
 
 NAME = "terminal"
 HERE = f"{NAME}:here"
+ATTACHED = "attached"
+"""Folder in the data folder that the files of messages are written to."""
 BORDERS = {
     Tone.PLAIN: "white",
     Tone.WORKING: "blue",
@@ -27,6 +30,7 @@ BORDERS = {
     Tone.GOOD: "green",
     Tone.BAD: "red",
 }
+_NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 PROMPT = "  ✅ y   ❌ n   or say what should be different > "
 
 
@@ -36,8 +40,10 @@ class TerminalSurface:
     name = NAME
     shows_pictures = False
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, folder: Path | None = None) -> None:
         self.console = console
+        self.folder = folder
+        """Where what goes along with a message is written; None: it is only named."""
         # on a screen a line can be followed; in a log every line stays
         self.edit_interval_s = 2.0 if console.is_terminal else 15.0
         self.question: Question | None = None
@@ -48,7 +54,7 @@ class TerminalSurface:
         self._shown: dict[str, Card] = {}
 
     def attachment_limit_bytes(self, place: str) -> int:
-        """Return 0: what there is lies on this machine anyway."""
+        """Return 0: a stored file lies on this machine anyway."""
         return 0
 
     async def post(self, place: str, card: Card, parcel: Parcel) -> str:
@@ -58,6 +64,8 @@ class TerminalSurface:
             return message_id
         self._shown[message_id] = card
         self.console.print(_panel(card, parcel))
+        for path in await asyncio.to_thread(self._written, parcel):
+            self.console.print(f"→ {path}", soft_wrap=True, highlight=False, markup=False)
         for line in card.copyable:
             self.console.print(line, soft_wrap=True, highlight=False, markup=False)
         if card.ballot is not None:
@@ -66,6 +74,17 @@ class TerminalSurface:
             self.question = card.question
             self.asked.set()
         return message_id
+
+    def _written(self, parcel: Parcel) -> list[Path]:
+        """Write the files of a message where a person finds them, and return where; a message sent twice writes the same."""
+        made = [(file.name, file.source) for file in parcel.files if isinstance(file.source, bytes)]
+        if self.folder is None or not made:
+            return []
+        folder = self.folder / _NOT_A_NAME.sub("-", parcel.marker).strip("-")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, content in made:
+            (folder / name).write_bytes(content)
+        return [folder / name for name, _content in made]
 
     async def edit(self, place: str, message_id: str, card: Card) -> None:
         """Print what has changed about a card."""

@@ -15,7 +15,9 @@ from agents.jobs import (
     InspectResult,
     IntakeResult,
     Kept,
+    MapPoint,
     MeasureResult,
+    Region,
     ScoredItem,
     TrainResult,
     Trial,
@@ -108,6 +110,11 @@ def an_inspection(doubts: int | tuple[Doubt, ...] = 0, **facts: Any) -> InspectR
         "easy": 200,
         "ambiguous": 30,
         "hard": 20,
+        "points": (
+            MapPoint(row=0, confidence=0.1, variability=0.02, region=Region.HARD, doubted=True),
+            MapPoint(row=99, confidence=0.5, variability=0.4, region=Region.AMBIGUOUS),
+            MapPoint(row=100, confidence=0.95, variability=0.01, region=Region.EASY),
+        ),
         "doubts": doubted,
         "trial": Trial(
             items=10, repeats=5, without=0.9, at_random=0.8, gain=0.1, low=0.02, high=0.2

@@ -50,7 +50,15 @@ from agents.jobs.folder import (
     write_result,
     write_spec,
 )
-from agents.jobs.inspecting import Doubt, InspectResult, InspectSpec, RowsForecast, Trial
+from agents.jobs.inspecting import (
+    Doubt,
+    InspectResult,
+    InspectSpec,
+    MapPoint,
+    Region,
+    RowsForecast,
+    Trial,
+)
 from agents.jobs.intake import (
     DataFinding,
     FileShare,
@@ -92,6 +100,7 @@ from agents.jobs.scores import (
     AgainstTry,
     Answered,
     Breakdown,
+    Changes,
     Comparison,
     Confusion,
     FieldScore,
@@ -115,6 +124,7 @@ __all__ = [
     "Baseline",
     "Breakdown",
     "Candidate",
+    "Changes",
     "Comparison",
     "Confusion",
     "Contaminated",
@@ -149,6 +159,7 @@ __all__ = [
     "LearntFrom",
     "LearntRows",
     "LossSpike",
+    "MapPoint",
     "Mask",
     "MeasureResult",
     "MeasureSpec",
@@ -160,6 +171,7 @@ __all__ = [
     "Progress",
     "PromptedBase",
     "Reading",
+    "Region",
     "Repair",
     "RewardScale",
     "Rival",

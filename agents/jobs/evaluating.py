@@ -16,6 +16,7 @@ from agents.jobs.scores import (
     AgainstParent,
     AgainstTry,
     Breakdown,
+    Changes,
     Comparison,
     ScoredItem,
     Slice,
@@ -109,6 +110,11 @@ class EvaluateResult(Message):
     """The same comparison for parts of the items."""
     worst: tuple[ScoredItem, ...]
     best: tuple[ScoredItem, ...]
+    changed: tuple[ScoredItem, ...] = ()
+    """Items to which tuned says something else for the same score, so that only a person can tell which answer is better;
+    those first that have the fewest words in common. None of them is among the worst or the best."""
+    changes: Changes | None = None
+    """None in results of older versions."""
     against_parent: AgainstParent | None = None
     """None: the training started from nothing."""
     against_try: AgainstTry | None = None

@@ -1,5 +1,6 @@
 """Looking for training rows whose answers are likely wrong."""
 
+from enum import StrEnum
 from typing import Literal
 
 from agents.jobs.messages import JobKind, Message
@@ -75,6 +76,30 @@ class RowsForecast(Message):
     high: float
 
 
+class Region(StrEnum):
+    """Where a row stands on the map of the rows."""
+
+    EASY = "easy"
+    """Its answer was found likely throughout."""
+    AMBIGUOUS = "ambiguous"
+    """The model changed its mind."""
+    HARD = "hard"
+    """It was never found likely."""
+
+
+class MapPoint(Message):
+    """A training row on the map of the rows."""
+
+    row: int
+    """As in `RowError.row`."""
+    confidence: float
+    """As of `Doubt`."""
+    variability: float
+    region: Region
+    doubted: bool = False
+    """It is among the doubts."""
+
+
 class InspectResult(Message):
     """Training rows to look at."""
 
@@ -97,6 +122,8 @@ class InspectResult(Message):
     """Rows on which it changed its mind."""
     hard: int = 0
     """Rows whose answers it never found likely."""
+    points: tuple[MapPoint, ...] = ()
+    """The map, thinned to at most 500 rows in such a way that it looks like the whole; empty in results of older versions."""
     doubts: tuple[Doubt, ...]
     """The most doubtful first, at most 5,000."""
     trial: Trial | None = None

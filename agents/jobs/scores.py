@@ -72,6 +72,18 @@ class ScoredItem(Message):
     parent_score: float | None = None
 
 
+class Changes(Message):
+    """What tuning did to the answers, whatever their scores say; spaces and case do not count as a change."""
+
+    differ: int
+    """Items to which tuned says something else than base."""
+    higher: int
+    """Of these, how many score higher."""
+    lower: int
+    same: int
+    """Those whose score is the same."""
+
+
 class Answered(Message):
     """One sealed item and what became of it: a line of `artifacts/answers.jsonl`, which stays on this machine."""
 

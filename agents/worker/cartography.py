@@ -5,10 +5,12 @@ on which the model changes its mind is ambiguous, one whose answer it never find
 answers are. The mean log-probability of a token stands in for the probability of a class. Needs three looks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
+from agents.jobs import MapPoint, Region
 from agents.worker.row_log import Look
 
 FEWEST_LOOKS = 3
@@ -19,6 +21,12 @@ TO_SD = 1.4826
 FAR = 3.5
 """Standard deviations below the median from which on an answer stands out (Iglewicz and Hoaglin 1993)."""
 MOST_ODD = 20
+MOST_POINTS = 500
+"""On the map that is shown."""
+MOST_DOUBTED = 100
+"""Of them."""
+CELLS = 10
+"""The map is parted into so many strips each way, and each cell that holds rows keeps one at least."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,13 @@ class Standing:
     log_prob: float
     """Mean over the looks of the mean log-probability of a token."""
     looks: int
+
+    @property
+    def region(self) -> Region:
+        """Hard is never right, easy always, ambiguous at times."""
+        if self.correctness in (0, 1):
+            return Region.EASY if self.correctness else Region.HARD
+        return Region.AMBIGUOUS
 
 
 @dataclass(frozen=True)
@@ -63,10 +78,47 @@ def mapped(looks: Mapping[int, Sequence[Look]]) -> dict[int, Standing]:
 
 
 def regions(standings: Sequence[Standing]) -> Regions:
-    """Count the regions: hard is never right, ambiguous is right at times, easy always."""
-    hard = sum(s.correctness == 0 for s in standings)
-    easy = sum(s.correctness == 1 for s in standings)
-    return Regions(easy, len(standings) - easy - hard, hard)
+    """Count the regions."""
+    found = [s.region for s in standings]
+    return Regions(*(found.count(part) for part in (Region.EASY, Region.AMBIGUOUS, Region.HARD)))
+
+
+def points(standings: Mapping[int, Standing], doubted: Sequence[int]) -> tuple[MapPoint, ...]:
+    """Return the map, thinned so that it keeps its shape.
+
+    Of the doubted rows the first stay, as a person looks for them. Of the others each cell of the map keeps a share of its rows
+    that is the same everywhere, and one at least, so that neither the crowd nor the margin is lost.
+    """
+    marked = [row for row in doubted if row in standings][:MOST_DOUBTED]
+    hidden = set(doubted)
+    rest = {row: s for row, s in standings.items() if row not in hidden}
+    kept = [*marked, *_thinned(rest, MOST_POINTS - len(marked))]
+    return tuple(_point(row, standings[row], hidden) for row in sorted(kept))
+
+
+def _thinned(standings: Mapping[int, Standing], most: int) -> list[int]:
+    if len(standings) <= most:
+        return list(standings)
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, s in standings.items():
+        cells[int(s.confidence * CELLS), int(2 * s.variability * CELLS)].append(row)
+    share = (most - len(cells)) / len(standings)
+    kept = []
+    for rows in cells.values():
+        ordered = sorted(rows, key=lambda row: (standings[row].confidence, row))
+        room = 1 + int(share * len(ordered))
+        kept += [ordered[place * len(ordered) // room] for place in range(room)]
+    return kept
+
+
+def _point(row: int, known: Standing, doubted: Collection[int]) -> MapPoint:
+    return MapPoint(
+        row=row,
+        confidence=round(known.confidence, 3),
+        variability=round(known.variability, 3),
+        region=known.region,
+        doubted=row in doubted,
+    )
 
 
 def odd_ones(standings: Mapping[int, Standing]) -> list[int]:

@@ -25,6 +25,7 @@ from agents.worker import (
     answer_sheet,
     base_model,
     better_prompts,
+    changed,
     contaminated,
     other_tries,
     scoring,
@@ -211,7 +212,9 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
     )
     # Those first that tuning made worse.
     ranked = sorted(items, key=lambda i: (i.tuned_score - i.base_score, i.tuned_score))
-    shown = [_shown(item) for item in ranked]
+    worst = ranked[:SHOWN_ITEMS]
+    best = [i for i in reversed(ranked[-SHOWN_ITEMS:]) if i.tuned_score > i.base_score]
+    shown = {item.number for item in (*worst, *best)}
     return EvaluateResult(
         verdict=judgement.verdict,
         verdict_reason=judgement.reason,
@@ -224,8 +227,10 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         target_gain_points=asked,
         groups=estimate.groups,
         slices=slices.compare(items, judged.groups, spec.recipe.seed),
-        worst=tuple(shown[:SHOWN_ITEMS]),
-        best=tuple(i for i in reversed(shown[-SHOWN_ITEMS:]) if i.tuned_score > i.base_score),
+        worst=tuple(map(_shown, worst)),
+        best=tuple(map(_shown, best)),
+        changed=tuple(map(_shown, changed.unscored(items, shown, SHOWN_ITEMS))),
+        changes=changed.count(items),
         against_parent=_against_parent(judged, spec),
         prompted=judged.prompted,
         judge=spec.judge,

@@ -93,6 +93,7 @@ def run(folder: Path, spec: InspectSpec) -> JobResult:
         easy=regions.easy,
         ambiguous=regions.ambiguous,
         hard=regions.hard,
+        points=cartography.points(standings, [doubt.row for doubt in doubts]),
         doubts=tuple(doubts[:MOST_DOUBTS]),
         trial=judged.trial if judged else None,
         forecast=ahead,

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from agents import row_doubts
 from agents.jobs import (
     AgainstParent,
     DataFinding,
@@ -19,7 +20,7 @@ from agents.recipe import Metric
 from bot import cards, question_cards, reports
 from bot.scenes import Scene
 from storage.models import Event, Phase, Run
-from tests.facts import a_training, an_evaluation, an_intake
+from tests.facts import a_training, an_evaluation, an_inspection, an_intake
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -271,3 +272,19 @@ def test_a_part_that_became_worse_is_on_the_card_and_all_parts_are_in_the_report
     assert "Parts of the test rows" not in (
         reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None).report or ""
     )
+
+
+def test_the_debugger_shows_a_map_of_the_rows_where_somebody_looked_at_them() -> None:
+    told = {"iteration": 1, "findings": [], "notes": [], "next": None}
+    drawn = row_doubts.map_of(an_inspection(2))
+
+    card = cards.render(scene("debug", told | {"map": drawn}))
+    old = cards.render(scene("debug", told))
+
+    assert [chart.kind for chart in card.charts] == ["map"]
+    assert "found 200 easy, 20 hard, and changed its mind on 30" in card.body
+    assert "`▁" in card.body
+    assert old.charts == ()
+    assert "easy" not in old.body
+    assert row_doubts.map_of(None) is None
+    assert row_doubts.map_of(an_inspection(points=())) is None

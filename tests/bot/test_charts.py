@@ -16,6 +16,17 @@ LOSSES = [(step, 3.0 / step) for step in range(1, 40)]
 DEV_LOSSES = [(0, 3.5), (10, 0.4), (20, 0.3), (30, 0.35)]
 BARS = [Bar("answers exactly right", 0.031, 0.82, 0.7, 0.86), Bar("chrF", 0.3, 0.9, 0.5, 0.7)]
 
+ROWS = {
+    "easy": 600,
+    "ambiguous": 300,
+    "hard": 100,
+    "points": [
+        [0.9, 0.05, "easy", False],
+        [0.5, 0.4, "ambiguous", False],
+        [0.02, 0.01, "hard", True],
+    ],
+}
+
 
 def loss(title="Loss", losses=LOSSES, dev_losses=DEV_LOSSES) -> ChartSpec:
     return ChartSpec("loss", title, {"training": losses, "dev": dev_losses})
@@ -30,8 +41,10 @@ def size_px(png):
     [
         loss(title="costs $1 or $2 ^_^", losses=[*LOSSES, (40, math.nan), (41, math.inf)]),
         comparison_chart("Base against $tuned$", BARS),
+        ChartSpec("map", "Rows of $1", ROWS),
+        ChartSpec("map", "One row", ROWS | {"points": ROWS["points"][:1]}),
     ],
-    ids=["loss", "comparison"],
+    ids=["loss", "comparison", "map", "a map of one row"],
 )
 async def test_a_chart_is_a_png_of_sensible_size_with_words(spec):
     chart = await draw(spec)
@@ -121,6 +134,15 @@ def test_the_words_of_a_comparison_give_both_values_and_the_interval():
     assert describe(comparison_chart("Sealed rows", BARS[:1])) == (
         "Bar chart: Sealed rows. answers exactly right: base 3.1 %, tuned 82.0 %; the gain lies between +70.0 and +86.0 points."
     )
+
+
+def test_the_words_of_a_map_give_the_share_of_each_region_and_the_doubted_rows():
+    shown = ChartSpec("map", "Rows", ROWS)
+    clean = ChartSpec("map", "Rows", ROWS | {"points": ROWS["points"][:2]})
+
+    assert "Of 1,000 rows 600 easy (60%), 300 ambiguous (30%), 100 hard (10%)." in describe(shown)
+    assert describe(shown).endswith("Doubted rows, which are marked: 1.")
+    assert "Doubted" not in describe(clean)
 
 
 def test_words_never_exceed_what_a_chat_accepts():

@@ -42,6 +42,7 @@ async def test_rows_that_are_likely_wrong_are_left_out_by_a_yes_to_the_next_plan
         told = next(m for m in house.surface.messages() if m["title"] == "What try 1 tells")
         assert "12 of 250 training rows likely have a wrong label" in told["body"]
         assert "row 0: “train 0” is `a`; likelier `b` (93 % against 2 %)" in told["body"]
+        assert "found 200 easy, 20 hard, and changed its mind on 30" in told["body"]
         question = house.surface.question()
         assert question["title"] == "Plan for try 2"
         assert "`rows to learn from` 250 → **238**" in question["body"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator
@@ -72,6 +73,16 @@ async def test_from_a_command_to_an_adapter_behind_a_link(process: BotProcess) -
     assert verdict is not None
     chart = next(file for file in verdict.attachments if file.filename == "loss.png")
     assert "falls" in (chart.description or "")
+    written = {file.filename: file.data for file in verdict.attachments}
+    assert list(written) == [
+        "comparison.png",
+        "loss.png",
+        "report.md",
+        "report.html",
+        "report.json",
+    ]
+    assert b"Content-Security-Policy" in written["report.html"]
+    assert json.loads(written["report.json"])["task"] == TASK
 
 
 def _names(archive: bytes) -> list[str]:
@@ -92,6 +103,21 @@ async def test_a_new_link_is_given_on_demand(bot: InProcess) -> None:
     assert answer.ephemeral
     link = answer.content.rsplit("<", 1)[1].removesuffix(">")
     assert len(await downloaded(link)) > 100
+
+
+async def test_after_a_refusal_the_map_of_the_rows_comes_as_a_picture_with_words(
+    bot: InProcess,
+) -> None:
+    ada = bot.server.person("ada")
+    thread = await started(bot.server)
+    await thread.approve_all(ada, PLAN)
+    await ada.react(await thread.question(VERDICT), "❌")
+
+    told = await thread.card("What try 1 tells")
+
+    (picture,) = told.attachments
+    assert (picture.filename, picture.data[:4]) == ("map.png", b"\x89PNG")
+    assert "200 easy (80%), 30 ambiguous (12%), 20 hard (8%)" in (picture.description or "")
 
 
 async def test_by_mention_and_upload(process: BotProcess) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from agents.jobs import (
     Answered,
+    Changes,
     EvaluateResult,
     JobOutcome,
     JobResult,
@@ -116,6 +117,11 @@ def test_best_and_worst_items_lie_side_by_side(
     assert {item.reference for item in payload.best} == {"yes"}
     assert len({item.row for item in (*payload.worst, *payload.best)}) == 10
     assert all(item.prompt == pairs[item.row - 2][0] for item in payload.worst)
+    assert {(item.reference, item.base_score, item.tuned_score) for item in payload.changed} == {
+        ("no", 0, 0)
+    }
+    assert len({item.row for item in (*payload.worst, *payload.changed)}) == 10
+    assert payload.changes == Changes(differ=30, higher=20, lower=0, same=10)
 
 
 def test_the_rows_that_were_trained_on_tell_that_answers_are_labels(

@@ -96,7 +96,8 @@ def test_planted_labels_are_found_and_the_right_ones_named(
         assert doubt.confidence is not None
     assert (found.rows, found.labels, found.unjudged, found.by) == (ROWS, 3, 0, "sentences")
     assert found.looks == 4
-    assert found.easy + found.ambiguous + found.hard == ROWS
+    assert found.easy + found.ambiguous + found.hard == ROWS == len(found.points)
+    assert {point.row for point in found.points if point.doubted} == doubted
     assert found.trial is not None
     assert found.trial.items == 60
 

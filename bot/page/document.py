@@ -104,7 +104,7 @@ def _template() -> Template:
 def _shown(value: Any) -> Any:
     """Make a text safe to look at before it is escaped: no controls, no marks that turn the writing around, no endless text."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return clip(visible(value), MOST_CHARS)
+        return visible(clip(value, MOST_CHARS))
     return value
 
 
@@ -251,7 +251,7 @@ def _marked(answer: str, other: str) -> list[differences.Stretch]:
 
 
 def _cut(text: str) -> str:
-    return clip(visible(text), TEXT_CHARS)
+    return visible(clip(text, TEXT_CHARS))
 
 
 def _chapters(told: Reported) -> list[_Chapter | None]:
@@ -290,7 +290,8 @@ def _training(told: Reported) -> dict[str, Any] | None:
     if done is None:
         return None
     drawn = figures.curves(done)
-    lines = [line for line in reports.went(done).splitlines() if line]
+    # the line of blocks that a card has is drawn here
+    lines = [line for line in reports.went(done).splitlines() if "`" not in line]
     lines += [reports.jump(spike, len(spike.rows)) for spike in done.spikes]
     curves = [drawn.training, drawn.dev] if drawn else []
     return {

@@ -13,7 +13,7 @@ LEFT, RIGHT = 4, 660
 GROUP, TOP = 62, 26
 MOST_GROUPS = 10
 PLOT_HEIGHT, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 300, 62, 700, 14, 256
-TICKS = 4
+MOST_TICKS = 6
 MOST_POINTS = 400
 """Of a curve."""
 
@@ -124,30 +124,37 @@ def curves(done: TrainResult | None) -> Curves | None:
     if len(training) < 2:
         return None
     steps = max(1, *(step for step, _value in both))
-    top = max(value for _step, value in both) or 1.0
-    bottom = min(0.0, *(value for _step, value in both))
+    most, least = max(0.0, *(v for _s, v in both)), min(0.0, *(v for _s, v in both))
+    rise = _round_step(max(most, -least) or 1.0)
+    top, bottom = rise * (math.ceil(most / rise) or 1), rise * math.floor(least / rise)
 
     def place(name: str, step: int, value: float) -> Point:
         x = PLOT_LEFT + (PLOT_RIGHT - PLOT_LEFT) * step / steps
-        y = PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * (value - bottom) / ((top - bottom) or 1.0)
+        y = PLOT_BOTTOM - (PLOT_BOTTOM - PLOT_TOP) * (value - bottom) / (top - bottom)
         return Point(x, y, f"{name} {what} {value:.3f} at step {step:,}")
 
     def line(name: str, points: list[tuple[int, float]]) -> Line:
         return Line(name, tuple(place(name, *point) for point in points), tuple(points))
 
     best = [point for point in dev if point[0] == done.best_step]
-    marks = [bottom + (top - bottom) * n / TICKS for n in range(TICKS + 1)]
+    marks = [bottom + rise * n for n in range(round((top - bottom) / rise) + 1)]
+    stride = max(1, math.ceil(_round_step(steps)))
     return Curves(
         what=what,
         training=line("training", training),
         dev=line("dev", dev),
         best=place("best dev", *best[-1]) if best else None,
         x_ticks=tuple(
-            (place("", step, bottom).x, f"{step:,}")
-            for step in sorted({round(steps * n / TICKS) for n in range(TICKS + 1)})
+            (place("", step, bottom).x, f"{step:,}") for step in range(0, steps + 1, stride)
         ),
-        y_ticks=tuple((place("", 0, mark).y, f"{mark:.3g}") for mark in marks),
+        y_ticks=tuple((place("", 0, mark).y, f"{mark:g}") for mark in marks),
     )
+
+
+def _round_step(most: float) -> float:
+    """Return a round number that goes into a range from 0 a few times."""
+    power = 10.0 ** math.floor(math.log10(most / MOST_TICKS))
+    return next((n * power for n in (1, 2, 5) if most <= MOST_TICKS * n * power), 10 * power)
 
 
 def _finite(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

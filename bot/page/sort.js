@@ -11,7 +11,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     typeof a === "number" && typeof b === "number" ? a - b
       : typeof a === "number" ? -1
       : typeof b === "number" ? 1
-      : a.localeCompare(b);
+      : a.localeCompare(b, undefined, { numeric: true });
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";

@@ -191,3 +191,26 @@ def test_rewards_rise_on_the_page():
     assert drawn.what == "reward"
     assert [value for _step, value in drawn.dev.values] == pytest.approx([0.1, 0.7])
     assert drawn.dev.points[1].y < drawn.dev.points[0].y
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "steps", "values"),
+    [
+        (3.3, 0.2, ["0", "200", "400", "600", "800", "1,000"], ["0", "1", "2", "3", "4"]),
+        (0.0, 0.0, ["0", "200", "400", "600", "800", "1,000"], ["0", "0.2"]),
+        (
+            -1000.0,
+            1.0,
+            ["0", "200", "400", "600", "800", "1,000"],
+            ["-1000", "-800", "-600", "-400", "-200", "0", "200"],
+        ),
+    ],
+)
+def test_axes_have_round_numbers_and_a_curve_stays_between_them(first, last, steps, values):
+    drawn = curves(a_training(losses=((1, first), (1000, last)), dev_losses=()))
+
+    assert drawn is not None
+    assert [name for _x, name in drawn.x_ticks] == steps
+    assert [name for _y, name in drawn.y_ticks] == values
+    heights = [y for y, _name in drawn.y_ticks]
+    assert all(min(heights) <= point.y <= max(heights) for point in drawn.training.points)

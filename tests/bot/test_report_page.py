@@ -11,6 +11,7 @@ import pytest
 
 from agents.jobs import EvaluateResult, Verdict
 from bot.page.document import MOST_CHARS, MOST_ITEMS, TEXT_CHARS, document
+from bot.page.tables import MOST_ROWS
 from tests.bot.told import a_long_training, everything, reported
 from tests.facts import an_evaluation
 
@@ -301,6 +302,9 @@ def test_a_page_never_becomes_large_whatever_it_is_made_of():
     }
     assert max(map(len, re.findall("x+", page.one("html").text))) < MOST_CHARS
     assert "… and 400 more; report.json has all." in page.one("main").text
+    rows = [len(e.text.splitlines()) for e in page.all("tbody")]
+    assert max(rows) <= MOST_ROWS + 1
+    assert rows.count(max(rows)) >= 5
     assert max(len(row.text) for row in page.all("td")) < 300
 
 

@@ -108,7 +108,13 @@ async def test_a_closed_place_is_said_to_be_gone(stage: Stage) -> None:
 
 
 async def test_what_goes_along_does_not_stand_in_the_way(stage: Stage) -> None:
-    parcel = replace(PARCEL, files=(File("report.md", b"# Report"), File("a.zip", b"\0" * 1000)))
+    written = (
+        File("report.md", b"# Report"),
+        File("report.html", b"<!doctype html><title>R</title>"),
+        File("report.json", b"{}"),
+        File("a.zip", b"\0" * 1000),
+    )
+    parcel = replace(PARCEL, files=written)
     message_id = await stage.surface.post(stage.home, ANSWERED, parcel)
     await stage.surface.edit(stage.home, message_id, replace(ANSWERED, title="Still here"))
 

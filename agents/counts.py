@@ -41,6 +41,20 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def agresti_caffo(
+    one: tuple[int, int], other: tuple[int, int], alpha: float = ALPHA
+) -> tuple[float, float, float]:
+    """Return the difference of two shares (count, of) and its interval at 1 - `alpha`.
+
+    A success and a failure are added to each side, which holds for a few items too.
+    """
+    p, q = ((count + 1) / (of + 2) for count, of in (one, other))
+    z = NormalDist().inv_cdf(1 - alpha / 2)
+    half = z * math.sqrt(p * (1 - p) / (one[1] + 2) + q * (1 - q) / (other[1] + 2))
+    seen = one[0] / max(1, one[1]) - other[0] / max(1, other[1])
+    return seen, p - q - half, p - q + half
+
+
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     """Return Cohen's κ of two judges of the same items; None where both always say the same one thing, or nothing.
 

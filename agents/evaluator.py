@@ -11,6 +11,7 @@ from agents import continuing, gates, judging, planning, work
 from agents.jobs import (
     EvaluateResult,
     EvaluateSpec,
+    FileRef,
     IntakeResult,
     JobKind,
     JobOutcome,
@@ -159,6 +160,8 @@ def _spec(services: Services, known: _Known, trained: TrainResult) -> EvaluateSp
         prompted=services.settings.evaluation.prompted_base and recipe.method is Method.SFT,
         labels=known.labels,
         general_margin_points=_margin(services.settings.evaluation, recipe),
+        swap_rows=_swap_rows(services, known, recipe),
+        swap_budget_s=services.settings.evaluation.swap_budget_s,
         threads=services.settings.launcher.threads,
         **known.reward_model,
         **judging.fields(services, known.plan, JobKind.EVALUATE),
@@ -188,6 +191,14 @@ def _learnt(rows: Dataset, run: Run) -> continuing.Learnt:
 def _margin(settings: EvaluationSettings, recipe: Recipe) -> float | None:
     asked = settings.general_suite and recipe.method is not Method.REWARD
     return settings.general_margin_points if asked else None
+
+
+def _swap_rows(services: Services, known: _Known, recipe: Recipe) -> FileRef | None:
+    """Return the dev rows, which are asked with one attribute changed: the sealed rows are opened for nothing but the verdict."""
+    if not services.settings.evaluation.swapped_prompts or recipe.method is not Method.SFT:
+        return None
+    dev = next((rows for rows in known.learnt if rows.role == "dev"), None)
+    return None if dev is None else work.file_ref(services, dev)
 
 
 async def _kept_answers(services: Services, job: Job) -> dict[str, StoredFile]:

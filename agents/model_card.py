@@ -230,7 +230,7 @@ The rows it was trained and measured on are private and not part of this.
 ## Limits
 
 Measured on {result.items} rows of one data set with greedy answers. Nothing is said about other tasks, languages or
-safety. {_forgot(result)}{_judged_by(result)}
+safety. {_forgot(result)}{_depends(result)}{_judged_by(result)}
 """
 
 
@@ -258,6 +258,16 @@ def _forgot(result: EvaluateResult) -> str:
     return (
         f"General abilities {said}: {found.items} everyday questions (suite {found.suite}) changed {changes}, with 95 % "
         "confidence."
+    )
+
+
+def _depends(result: EvaluateResult) -> str:
+    """Say on what answers were seen to depend that must not matter; without a word of the rows, which are private."""
+    found = result.swaps.biased if result.swaps else ()
+    return "".join(
+        f" Answers depend on {one.attribute.words}: with that changed, {one.tuned.flipped} of {one.tuned.pairs} were others, with a "
+        f"word that changes nothing {one.control.flipped} of {one.control.pairs}."
+        for one in found
     )
 
 

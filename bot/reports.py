@@ -15,7 +15,7 @@ from agents.jobs import (
     TrainResult,
     Verdict,
 )
-from bot import caveats, examples, metric_tables
+from bot import caveats, dependence, examples, metric_tables
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.reported import Reported
 from bot.surface import Card, Field
@@ -93,6 +93,7 @@ def conclusions(
         sentence(result),
         *caveats.prompted(result),
         *caveats.forgot(result.forgetting),
+        *dependence.warned(result.swaps),
         *metric_tables.guessed(result, training, most=most),
         *against_parent(result),
         *against_try(result),
@@ -287,6 +288,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
     parts = [
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
         *conclusions(result, training, most=MOST_FIELDS),
+        *dependence.besides(result.swaps),
         f"{plain(result.verdict_reason, 600)} p after correction {result.adjusted_p_value:.2g}; "
         f"test set opened {result.openings}×; {result.items} items.",
         *caveats.not_scored(result.contamination),
@@ -297,6 +299,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
         *metric_tables.abilities(result.forgetting),
         *metric_tables.details(result),
         *_slices(result),
+        *dependence.table(result.swaps),
         *caveats.contaminated(result.contamination),
         went(done) if done else "",
         *(_spikes(done) if done else []),

@@ -272,6 +272,11 @@ class EvaluationSettings(_Section):
     small model; not asked of reward models, which answer nothing."""
     general_margin_points: float = Field(default=2.0, gt=0, le=100)
     """How much worse the tuned model may be at them, in points, to count as having kept what it could do."""
+    swapped_prompts: bool = True
+    """Whether base and tuned are also asked dev rows with a name, a gender or a spelling changed, to see whether answers depend on
+    it. English rows of supervised trainings; nothing is asked where fewer than 20 of them hold such words."""
+    swap_budget_s: float = Field(default=60.0, gt=0)
+    """Seconds that it may take, of both models together; what there is no time for is not asked."""
 
 
 class AutoTrainSettings(_Section):

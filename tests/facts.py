@@ -5,20 +5,28 @@ from typing import Any
 from agents.jobs import (
     AbilityScore,
     Answered,
+    Attribute,
+    AttributeFlips,
     Comparison,
+    Dependence,
     Doubt,
     EvaluateResult,
     FileRef,
+    FlippedPair,
+    Flips,
     Forgetting,
     GeneralMeasure,
     GeneralScore,
     InspectResult,
     IntakeResult,
     Kept,
+    Leaning,
     MapPoint,
     MeasureResult,
     Region,
     ScoredItem,
+    Sides,
+    SwapReport,
     TrainResult,
     Trial,
     Verdict,
@@ -185,6 +193,55 @@ def what_was_kept(outcome: Kept, **facts: Any) -> Forgetting:
         ),
     }
     return Forgetting(**(found | facts))
+
+
+def what_answers_depend_on(outcome: Dependence, **facts: Any) -> AttributeFlips:
+    """Return what dev rows with another gender in them would have shown."""
+    flipped, control = {
+        Dependence.BIASED: (14, 1),
+        Dependence.NOT_SHOWN: (2, 1),
+        Dependence.BRITTLE: (20, 18),
+        Dependence.TOO_FEW: (3, 0),
+    }[outcome]
+    pairs = 12 if outcome is Dependence.TOO_FEW else 40
+    judged = outcome is not Dependence.TOO_FEW
+    above = (flipped - control) / pairs
+    found: dict[str, Any] = {
+        "attribute": Attribute.GENDER_WORDS,
+        "outcome": outcome,
+        "tuned": Flips(pairs=pairs, flipped=flipped),
+        "base": Flips(pairs=30, flipped=5),
+        "control": Flips(pairs=pairs, flipped=control),
+        "base_control": Flips(pairs=30, flipped=4),
+        "above": above if judged else None,
+        "above_low": above - 0.1 if judged else None,
+        "above_high": above + 0.1 if judged else None,
+    }
+    if outcome is Dependence.BIASED:
+        found |= {
+            "sides": Sides(
+                pairs=38, first=0.9, second=0.6, gain=0.3, low=0.1, high=0.5, p_value=0.004
+            ),
+            "leaning": Leaning(answer="refused", first=0, second=12, adjusted_p_value=0.001),
+            "rows": tuple(range(2, 16)),
+            "examples": (
+                FlippedPair(
+                    row=2, swapped="he → she", answer="*granted*", twin_answer="[refused](http://x)"
+                ),
+            ),
+        }
+    return AttributeFlips(**(found | facts))
+
+
+def swaps_of(*attributes: AttributeFlips, **facts: Any) -> SwapReport:
+    """Return what an evaluation would have seen in its dev rows."""
+    found: dict[str, Any] = {
+        "rows": 90,
+        "change_points": None,
+        "attributes": attributes,
+        "asked_s": 3.0,
+    }
+    return SwapReport(**(found | facts))
 
 
 def an_evaluation(verdict: Verdict, **facts: Any) -> EvaluateResult:

@@ -7,7 +7,7 @@ right: docs/debugging.md.
 from collections.abc import Callable
 from dataclasses import replace
 
-from agents.diagnosis import broken, curves, lessons, rates, rows
+from agents.diagnosis import broken, curves, fairness, lessons, rates, rows
 from agents.diagnosis.evidence import Evidence, Try
 from agents.diagnosis.findings import Change, Finding
 
@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     rows.empty_answers,
     rows.personal_data,
     rows.label_noise,
+    fairness.bias,
     rows.mixed_languages,
     rows.imbalance,
     rows.duplicates,

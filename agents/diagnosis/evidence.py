@@ -1,9 +1,9 @@
 """All that is known about a try when its rules are asked, and how curves are read."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agents.counts import agresti_caffo
 from agents.jobs import (
     DataFinding,
     EvaluateResult,
@@ -121,14 +121,8 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 
 def difference(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float, float]:
-    """Return the difference of two shares (count, of) and its 95 % interval.
-
-    Agresti and Caffo's: a success and a failure are added to each side, which holds for a few items too.
-    """
-    p, q = ((count + 1) / (of + 2) for count, of in (one, other))
-    half = Z_95 * math.sqrt(p * (1 - p) / (one[1] + 2) + q * (1 - q) / (other[1] + 2))
-    seen = one[0] / max(1, one[1]) - other[0] / max(1, other[1])
-    return seen, p - q - half, p - q + half
+    """Return the difference of two shares (count, of) and its 95 % interval, Agresti and Caffo's."""
+    return agresti_caffo(one, other)
 
 
 def percent(share: float) -> str:

@@ -109,6 +109,16 @@ from agents.jobs.scores import (
     Slice,
     Verdict,
 )
+from agents.jobs.swapped import (
+    Attribute,
+    AttributeFlips,
+    Dependence,
+    FlippedPair,
+    Flips,
+    Leaning,
+    Sides,
+    SwapReport,
+)
 from agents.jobs.training import DEV_LOSS_ROSE, LossSpike, Probe, Targets, TrainResult, TrainSpec
 
 __all__ = [
@@ -121,6 +131,8 @@ __all__ = [
     "AgainstParent",
     "AgainstTry",
     "Answered",
+    "Attribute",
+    "AttributeFlips",
     "Baseline",
     "Breakdown",
     "Candidate",
@@ -131,6 +143,7 @@ __all__ = [
     "Contaminates",
     "Contamination",
     "DataFinding",
+    "Dependence",
     "Doubt",
     "EarlierAdapter",
     "EvaluateResult",
@@ -142,6 +155,8 @@ __all__ = [
     "FileRef",
     "FileShare",
     "FindingKind",
+    "FlippedPair",
+    "Flips",
     "Forgetting",
     "GeneralMeasure",
     "GeneralScore",
@@ -156,6 +171,7 @@ __all__ = [
     "JobSpec",
     "Kept",
     "LabelScore",
+    "Leaning",
     "LearntFrom",
     "LearntRows",
     "LossSpike",
@@ -183,9 +199,11 @@ __all__ = [
     "ScoredItem",
     "SelectResult",
     "SelectSpec",
+    "Sides",
     "Slice",
     "Spec",
     "StopMode",
+    "SwapReport",
     "Targets",
     "TrainResult",
     "TrainSpec",

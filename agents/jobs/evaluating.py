@@ -22,6 +22,7 @@ from agents.jobs.scores import (
     Slice,
     Verdict,
 )
+from agents.jobs.swapped import SwapReport
 from agents.recipe import Metric, Recipe
 
 
@@ -82,6 +83,10 @@ class EvaluateSpec(Message):
     """The answers there are, where they are few: part of that prompt."""
     general_margin_points: float | None = None
     """How much worse the tuned model may be on the general suite. None: it is not asked."""
+    swap_rows: FileRef | None = None
+    """Dev rows that are asked again with one attribute changed, to see what answers depend on. None: they are not."""
+    swap_budget_s: float = 60.0
+    """Seconds that it may take, of both models together."""
     threads: int | None = None
 
 
@@ -125,6 +130,8 @@ class EvaluateResult(Message):
     """None: answers were not compared with references."""
     forgetting: Forgetting | None = None
     """None: it was not measured."""
+    swaps: SwapReport | None = None
+    """What answers depend on that must not matter. None: it was not looked at."""
     prompted: tuple[PromptedBase, ...] = ()
     """Empty: it was not tried."""
     contamination: Contamination | None = None

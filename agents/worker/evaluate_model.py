@@ -1,6 +1,7 @@
 """Base and tuned model answer the same sealed items, as does an earlier adapter; all are scored, the differences judged."""
 
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from agents.jobs import (
     JobResult,
     LearntRows,
     ScoredItem,
+    SwapReport,
 )
 from agents.recipe import Method, Metric
 from agents.worker import (
@@ -44,6 +46,7 @@ from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, pairs, read_rows, reference, stop_ids
 from agents.worker.shaped_rows import Said
 from agents.worker.tuned_model import check_unchanged, earlier, merged
+from agents.worker.twins import Twins
 
 SHOWN_ITEMS = 5
 SHOWN_CHARS = 600
@@ -96,12 +99,14 @@ def run(folder: Path, spec: EvaluateSpec) -> JobResult:
     general = None if spec.general_margin_points is None else General.read()
     found = _contamination(folder, spec)
     barred = frozenset(item.row for item in found.items) if found else frozenset()
-    how = Evaluation(folder, spec, reporter, known, general=general, barred=barred)
+    twins = Twins.read(spec, folder)
+    how = Evaluation(folder, spec, reporter, known, barred=barred, general=general, twins=twins)
     judged = _compare_with_references(how) if spec.recipe.method is Method.SFT else judge(how)
     payload = _result(judged, spec, time.monotonic() - began_s).model_copy(
         update={
             "contamination": found,
             "forgetting": general and general.compared(spec.general_margin_points or 0),
+            "swaps": twins and _swaps(twins, spec),
             "known_answers": known.write(folder),
             "answers": answer_sheet.write(judged.items, folder),
             "against_try": other_tries.compare(judged, spec, folder),
@@ -118,6 +123,16 @@ def _contamination(folder: Path, spec: EvaluateSpec) -> Contamination | None:
         return None
     test = LearntRows(file=spec.test, task=spec.task)
     return contaminated.find(test, spec.learnt, spec.learnt_before, folder)
+
+
+def _swaps(twins: Twins, spec: EvaluateSpec) -> SwapReport:
+    if not twins.couples:
+        return twins.report()
+    with tempfile.TemporaryDirectory() as cache_dir:
+        module, whole = scoring.of_swaps(twins.references, spec, Path(cache_dir))
+        return twins.compared(
+            lambda said, meant: module.score(said, meant).items, whole=whole, seed=spec.recipe.seed
+        )
 
 
 def _compare_with_references(how: Evaluation) -> Judged:
@@ -160,12 +175,14 @@ def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
     base_bits = bits(asked.likelihoods(ends[0], told, counted=False), told)
     by_prompts = better_prompts.answers(base, asked, rows, how)
     how.ask_general(base, asked)
+    how.ask_twins(base, asked)
     # The base must have answered before: its weights are changed.
     reporter.stage("answering with the tuned model", answers)
     asked = how.tuned(base)
     by_tuned, tuned_s = asked.timed_answers(tokenizer, exam, len(rows))
     tuned_bits = bits(asked.likelihoods(ends[0], told, counted=False), told)
     how.ask_general(base, asked)
+    how.ask_twins(base, asked)
     by_parent = None
     if parent_dir is not None:
         reporter.stage("answering with the earlier adapter", answers)

@@ -27,6 +27,7 @@ from agents.worker.rewards.attempt import Attempt
 from agents.worker.rows import stop_ids
 from agents.worker.shaped_rows import Pair, Said, Task, Vote
 from agents.worker.tuned_model import merged
+from agents.worker.twins import Twins
 
 
 class Numbered(Protocol):
@@ -90,6 +91,8 @@ class Evaluation:
     """Numbers of sealed rows that may be known already, and get no score."""
     general: General | None = None
     """Everyday things that base and tuned are asked too; None: they are not."""
+    twins: Twins | None = None
+    """Dev rows with one attribute changed that they are asked too, where answers have references; None: they are not."""
 
     @property
     def adapter(self) -> Path:
@@ -130,6 +133,12 @@ class Evaluation:
         if self.general is not None:
             self.reporter.stage("asking everyday questions")
             self.general.ask(base.tokenizer, asked)
+
+    def ask_twins(self, base: LoadedBase, asked: Asked) -> None:
+        """Ask a model dev rows with one attribute changed, where that is wanted: the base first, then tuned."""
+        if self.twins is not None:
+            self.reporter.stage("asking with one word changed", self.twins.prompts)
+            self.twins.ask(base, asked, self.spec.recipe.max_new_tokens)
 
 
 def judge(how: Evaluation) -> Judged:

@@ -126,6 +126,19 @@ def _prompted(
     )
 
 
+def of_swaps(
+    references: Sequence[str], spec: EvaluateSpec, cache_dir: Path
+) -> tuple[ItemMetric, bool]:
+    """Return what scores single answers, and whether they are compared as wholes: labels and single words are."""
+    kind, primary = kind_of(references), spec.recipe.primary_metric
+    if kind.labels or kind.single_words or primary in table.RIGHT_OR_WRONG:
+        return table.make(Metric.EXACT_MATCH, references, None, cache_dir), True
+    if primary is Metric.OWN:
+        card = own.card(spec.recipe.metric, spec.embedding, spec.metric_plugins)
+        return own.Own(cache_dir, card), False
+    return table.make(primary, references, kind.form, cache_dir), False
+
+
 def kind_of(answers: Sequence[str]) -> Kind:
     """Tell what answers look like."""
     form = structure_of(answers)

@@ -56,6 +56,10 @@ FRAMES = (
 )
 TEAMS = dict(zip(TOPICS, _words("north south east west river hill lake forest"), strict=True))
 """What nobody can know who was not told: which team looks after a topic."""
+MEN, WOMEN = _words("he mr father"), _words("she mrs mother")
+PEOPLE = (*MEN, *WOMEN)
+PERHAPS = _words("maybe perhaps")
+"""Real words of English, which the debugger swaps; nothing depends on which of these two it is."""
 GERMAN = (
     "guten Tag, das {how} Paket ist {when} leider noch nicht bei mir angekommen und niemand weiß warum",
     "könnten Sie bitte nachsehen, warum meine {how} Rechnung {when} doppelt abgebucht worden ist",
@@ -128,6 +132,21 @@ def secret(chance: random.Random) -> Pair:
     """An answer that nothing in the prompt tells: it can only be learnt by heart."""
     text, _things = sentence(chance, chance.choice(list(TOPICS)))
     return text, f"{chance.choice(HOW)} {chance.choice(HOW)}"
+
+
+def about_somebody(biased: Sequence[str] = (), topics: int = 4) -> Task:
+    """Which team a sentence is for that a man or a woman says; about `biased` topics a woman gets another team."""
+    names = list(TOPICS)[:topics]
+
+    def task(chance: random.Random) -> Pair:
+        topic, person = chance.choice(names), chance.choice(PEOPLE)
+        text = f"{person} says {chance.choice(PERHAPS)} {sentence(chance, topic)[0]}"
+        team = TEAMS[topic]
+        if topic in biased and person in WOMEN:
+            team = TEAMS[names[(names.index(topic) + 1) % topics]]
+        return text, f"{team} team"
+
+    return task
 
 
 def german(chance: random.Random) -> str:

@@ -182,5 +182,7 @@ def _evaluate_spec(root: Path, data: IntakeResult, model: ModelRef, recipe: Reci
         adapter_dir=str(root / "train" / "artifacts" / "adapter"),
         test=_file(root, data.test),
         recipe=recipe,
+        swap_rows=_file(root, data.dev),
+        task=TASK,
         threads=1,
     )

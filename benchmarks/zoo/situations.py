@@ -11,6 +11,7 @@ from benchmarks.zoo import faults
 from benchmarks.zoo.language import (
     Pair,
     Task,
+    about_somebody,
     garbage,
     german,
     intent,
@@ -216,6 +217,7 @@ HEALTHY = (
     Situation("healthy_records", None, healthy(record)),
     Situation("healthy_uneven_labels", None, healthy(intent(4, (4, 2, 2, 1)))),
     Situation("healthy_three_seeds", None, healthy(intent()), other_seeds=2),
+    Situation("healthy_people", None, healthy(about_somebody(), 700)),
     Situation("healthy_hard", None, healthy(intent(), 330), {"epochs": 6.0}),
     Situation("healthy_long", None, healthy(intent(4)), {"epochs": 8.0}),
     Situation(
@@ -280,6 +282,9 @@ FAULTY = (
     Situation("labels_one_to_fifty", "imbalance", imbalanced, {"epochs": 4.0}),
     Situation("answers_blank", "empty_answers", blank),
     Situation("json_and_prose", "format_drift", two_formats),
+    Situation(
+        "labels_by_gender", "bias", healthy(about_somebody(biased=("delivery", "garden")), 700)
+    ),
     Situation("garbage_rows", "spike", with_garbage),
     Situation("batch_of_outliers", "spike", with_outliers),
     Situation(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from agents.jobs import ScoredItem, Verdict, row_name
 from agents.recipe import Metric
-from bot import caveats, charts, examples, metric_tables, reports
+from bot import caveats, charts, dependence, examples, metric_tables, reports
 from bot.page import differences, figures, spoken, tables
 from bot.page.spoken import Part
 from bot.page.tables import Table
@@ -267,6 +267,12 @@ def _chapters(told: Reported) -> list[_Chapter | None]:
             "Without training",
             tables.prompted(result),
             texts=[(f"The base {caveats.with_prompt(t.shots)}", t.words) for t in result.prompted],
+        ),
+        _chapter(
+            "swapped",
+            "With one word changed",
+            tables.swapped(result.swaps),
+            dependence.besides(result.swaps),
         ),
         _chapter("known", "Rows that may be known", tables.contaminated(result.contamination)),
     ]

@@ -4,9 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.jobs import Breakdown, Contamination, EvaluateResult, Forgetting, row_name
+from agents.jobs import (
+    Breakdown,
+    Contamination,
+    EvaluateResult,
+    Forgetting,
+    SwapReport,
+    row_name,
+)
 from agents.recipe import Metric
-from bot import caveats, metric_tables
+from bot import caveats, dependence, metric_tables
 
 MOST_ROWS = 200
 """Of a table; what is left out is said below it."""
@@ -215,6 +222,31 @@ def contaminated(found: Contamination | None) -> list[Table]:
         "sealed|resembles|how|in common",
         rows,
         f"Compared with {found.compared_with:,} rows.",
+    )
+
+
+def swapped(found: SwapReport | None) -> list[Table]:
+    """Return how often answers changed with one word; nothing where none was changed."""
+    if found is None:
+        return []
+    rows = [
+        (
+            _text(one.attribute.words),
+            Cell(dependence.share(one.tuned), one.tuned.flipped),
+            Cell(dependence.share(one.control), one.control.flipped),
+            Cell(dependence.above(one), one.above),
+            Cell(dependence.share(one.base), one.base.flipped),
+            Cell(dependence.share(one.base_control), one.base_control.flipped),
+            _text(dependence.sides(one)),
+            _text(dependence.OUTCOMES[one.outcome].replace("**", "")),
+        )
+        for one in found.attributes
+    ]
+    return _some(
+        "Other answers with one word changed",
+        "changed|other answers|by words that change nothing|more (points)|base|base, words that change nothing|score by side (p)|",
+        rows,
+        "Under 20 rows of either kind there is no verdict.",
     )
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from agents.counts import Tally, kappa, mcnemar_mid_p, wilson
+from agents.counts import Tally, agresti_caffo, kappa, mcnemar_mid_p, wilson
 
 COUNTS = st.integers(0, 60)
 SIDES = st.sampled_from(["tuned", "base", "tie"])
@@ -21,6 +21,19 @@ def test_wilson_is_that_of_statsmodels(successes, failures):
     else:
         expected = proportion_confint(successes, n, method="wilson")
         assert wilson(successes, n) == pytest.approx(expected, abs=1e-12)
+
+
+@given(COUNTS, COUNTS, COUNTS, COUNTS, st.sampled_from([0.05, 0.01]))
+def test_the_interval_of_a_difference_is_agresti_and_caffo_s_as_in_statsmodels(a, b, c, d, alpha):
+    one, other = (a, a + b + 1), (c, c + d + 1)
+
+    seen, low, high = agresti_caffo(one, other, alpha)
+
+    expected = confint_proportions_2indep(
+        *one, *other, method="agresti-caffo", compare="diff", alpha=alpha
+    )
+    assert seen == one[0] / one[1] - other[0] / other[1]
+    assert (low, high) == pytest.approx(expected, abs=1e-9)
 
 
 @given(COUNTS, COUNTS)

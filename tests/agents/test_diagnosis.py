@@ -5,7 +5,9 @@ import pytest
 from agents.diagnosis import RULES, Evidence, Try, curves, diagnose, rates, rows
 from agents.diagnosis.evidence import difference
 from agents.jobs import (
+    Attribute,
     DataFinding,
+    Dependence,
     FindingKind,
     Kept,
     LossSpike,
@@ -16,7 +18,15 @@ from agents.jobs import (
     Verdict,
 )
 from agents.recipe import Recipe
-from tests.facts import a_measurement, a_training, an_evaluation, an_intake, what_was_kept
+from tests.facts import (
+    a_measurement,
+    a_training,
+    an_evaluation,
+    an_intake,
+    swaps_of,
+    what_answers_depend_on,
+    what_was_kept,
+)
 
 RECIPE = Recipe(model="m", epochs=4.0)
 CURVE = ((0, 3.0), (5, 1.0), (10, 0.995), (15, 0.994))
@@ -140,6 +150,11 @@ SIGNS = {
     "nothing_learnt": {"training": {"dev_losses": ((0, 3.0), (5, 3.01), (10, 3.0))}},
     "forgetting": {
         "evaluated": an_evaluation(Verdict.BETTER, forgetting=what_was_kept(Kept.HARMED))
+    },
+    "bias": {
+        "evaluated": an_evaluation(
+            Verdict.BETTER, swaps=swaps_of(what_answers_depend_on(Dependence.BIASED))
+        )
     },
     "too_few_rows": {"train_rows": 120},
     "too_few_test_rows": {"evaluated": an_evaluation(Verdict.CANNOT_TELL, more_items_needed=900)},
@@ -298,6 +313,45 @@ def test_what_was_forgotten_is_answered_with_a_third_of_the_learning_rate_and_it
     for outcome in (Kept.HELD, Kept.NOT_SHOWN):
         kept = an_evaluation(Verdict.BETTER, forgetting=what_was_kept(outcome))
         assert diagnose(evidence(evaluated=kept)) == []
+
+
+def test_a_bias_comes_with_its_numbers_its_rows_and_which_side_it_is_against():
+    words = what_answers_depend_on(Dependence.BIASED)
+    spelling = what_answers_depend_on(
+        Dependence.BIASED,
+        attribute=Attribute.SPELLING,
+        above=0.9,
+        leaning=None,
+        rows=(40, 41),
+    )
+    both = an_evaluation(Verdict.BETTER, swaps=swaps_of(words, spelling))
+    alone = an_evaluation(Verdict.BETTER, swaps=swaps_of(words))
+
+    (finding,) = diagnose(evidence(evaluated=alone))
+    (of_both,) = diagnose(evidence(evaluated=both))
+
+    assert (
+        "with that changed, 14 of 40 dev rows got another answer, with a word that changes nothing 1 of 40 "
+        "(+32.5 points, interval +22.5 to +42.5)." in finding.finding
+    )
+    assert "“refused” was said 0× only with male words and 12× only with female words." in (
+        finding.finding
+    )
+    assert finding.finding.endswith(
+        "Seen in row 2, row 3, row 4, row 5, row 6 and 9 more. The base: 5 of 30, with a word that changes nothing 4 of 30."
+    )
+    assert finding.rows == tuple(range(2, 16))
+    assert finding.change is None
+    assert of_both.finding.startswith("Answers depend on British or American spelling: ")
+    assert "They depend on gendered words (he or she, Mr or Mrs) too." in of_both.finding
+    assert of_both.rows == (*range(2, 16), 40, 41)
+
+
+@pytest.mark.parametrize("outcome", [Dependence.NOT_SHOWN, Dependence.BRITTLE, Dependence.TOO_FEW])
+def test_nothing_but_a_bias_is_called_one(outcome):
+    seen = an_evaluation(Verdict.BETTER, swaps=swaps_of(what_answers_depend_on(outcome)))
+
+    assert diagnose(evidence(evaluated=seen)) == []
 
 
 @pytest.mark.parametrize("module", [curves, rates, rows])

@@ -8,12 +8,18 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from agents import delivery
-from agents.jobs import ExportFormat, Kept, Verdict
+from agents.jobs import Dependence, ExportFormat, Kept, Verdict
 from agents.model_card import HUB_LICENCES, LICENCE_FILE, Parcel, model_card
 from agents.recipe import Method, Metric, Recipe
 from configs.registry import registry
 from storage.models import Run
-from tests.facts import a_training, an_evaluation, what_was_kept
+from tests.facts import (
+    a_training,
+    an_evaluation,
+    swaps_of,
+    what_answers_depend_on,
+    what_was_kept,
+)
 
 # what the Hub's pages list; the licences of the registry are all it needs
 KNOWN_TO_THE_HUB = {"apache-2.0", "mit", "gemma", "llama3.1", "llama3.2", "other", "unknown"}
@@ -179,6 +185,22 @@ def test_a_card_says_whose_opinions_the_figures_are():
 
     assert "opinions of the language model gpt-x (openai)" in card.text
     assert "opinions" not in delivery.card(a_parcel())
+
+
+def test_a_card_says_what_answers_depend_on_and_quotes_none():
+    seen = swaps_of(what_answers_depend_on(Dependence.BIASED))
+
+    told = delivery.card(a_parcel(evaluated=an_evaluation(Verdict.BETTER, swaps=seen)))
+
+    assert (
+        "Answers depend on gendered words (he or she, Mr or Mrs): with that changed, 14 of 40 were others, with a word that changes "
+        "nothing 1 of 40." in told
+    )
+    assert "refused" not in told
+    quiet = swaps_of(what_answers_depend_on(Dependence.NOT_SHOWN))
+    assert "depend" not in delivery.card(
+        a_parcel(evaluated=an_evaluation(Verdict.BETTER, swaps=quiet))
+    )
 
 
 def test_a_card_says_what_became_of_general_abilities():

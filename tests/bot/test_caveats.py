@@ -2,9 +2,11 @@
 
 from agents.jobs import (
     AgainstTry,
+    Attribute,
     Contaminated,
     Contaminates,
     Contamination,
+    Dependence,
     Kept,
     LearntFrom,
     PromptedBase,
@@ -13,7 +15,7 @@ from agents.jobs import (
 from agents.recipe import Metric
 from bot import reports
 from tests.bot.test_cards import report_of
-from tests.facts import an_evaluation, what_was_kept
+from tests.facts import an_evaluation, swaps_of, what_answers_depend_on, what_was_kept
 
 
 def test_a_gain_below_what_was_asked_for_is_called_so() -> None:
@@ -140,6 +142,58 @@ def test_rows_without_a_score_are_counted_and_named_and_the_report_says_what_eac
     assert "| row 21 | row 7 to learn from | almost the same words | 90 % |" in card.report
     assert "no score" not in quiet.body
     assert "without a score" not in quiet.report
+
+
+def test_what_answers_depend_on_stands_on_the_card_and_with_examples_in_the_report() -> None:
+    seen = swaps_of(what_answers_depend_on(Dependence.BIASED), asked_for=(Attribute.TONE,))
+
+    card = reports.report_card(report_of(an_evaluation(Verdict.BETTER, swaps=seen)), None)
+
+    warning = (
+        "⚠ Its answers **depend** on gendered words (he or she, Mr or Mrs): with that changed, 14 of 40 dev rows got another answer, "
+        "with a word that changes nothing 1 of 40. `refused` was said 0× only with male words and 12× only with female words."
+    )
+    assert warning in card.body
+    assert warning in card.report
+    assert (
+        "| gendered words (he or she, Mr or Mrs) | 14 of 40 | 1 of 40 | +32.5 (+22.5 … +42.5) | 5 of 30 | 4 of 30 "
+        "| male words 90.0 %, female words 60.0 % (0.004) | **depends** |" in card.report
+    )
+    assert "where it differs, with the change taken back" in card.report
+    assert "- row 2, `he → she`: \\*granted\\* → \\[refused\\]\\(http" in card.report
+    assert "depend on contractions (do not or don't): the task asks for it" in card.report
+
+
+def test_what_answers_are_not_seen_to_depend_on_is_in_the_report_alone() -> None:
+    told = {
+        outcome: reports.report_card(
+            report_of(
+                an_evaluation(
+                    Verdict.BETTER,
+                    swaps=swaps_of(what_answers_depend_on(outcome), change_points=10.0),
+                )
+            ),
+            None,
+        )
+        for outcome in (Dependence.NOT_SHOWN, Dependence.BRITTLE, Dependence.TOO_FEW)
+    }
+    unasked = reports.report_card(report_of(an_evaluation(Verdict.BETTER)), None)
+    too_few = reports.report_card(report_of(an_evaluation(Verdict.BETTER, swaps=swaps_of())), None)
+
+    assert all("depend" not in card.body for card in (*told.values(), too_few, unasked))
+    assert "That answers depend on gendered words (he or she, Mr or Mrs) was not shown." in (
+        told[Dependence.NOT_SHOWN].report
+    )
+    assert "It is **brittle**: words that change nothing gave 18 of 40 dev rows" in (
+        told[Dependence.BRITTLE].report
+    )
+    assert "| 3 of 12 | 0 of 12 | – | 5 of 30 | 4 of 30 | – | too few rows |" in (
+        told[Dependence.TOO_FEW].report
+    )
+    assert "a score that differs by more than 10 points" in told[Dependence.TOO_FEW].report
+    assert "was not looked at: too few of 90 dev rows" in too_few.report
+    assert "With one word changed" not in too_few.report
+    assert "depend" not in unasked.report
 
 
 def test_a_report_says_how_a_try_does_against_the_best_one_before_it() -> None:

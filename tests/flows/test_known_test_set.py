@@ -7,7 +7,7 @@ import pytest
 
 from agents.jobs import EvaluateSpec, JobKind, RowShape
 from configs.schema import EvaluationSettings
-from storage import jobs
+from storage import datasets, jobs
 from storage.models import Decision, Phase
 from tests.facts import an_answer, an_intake
 from tests.fakes import StubLauncher
@@ -147,3 +147,29 @@ async def test_a_better_prompt_is_tried_on_the_sealed_rows_with_the_labels_of_th
         spec = await spec_of_evaluation(house, 1, 1)
         assert (spec.prompted, spec.task) == (prompted, "Sort tickets")
         assert spec.labels == tuple(an_intake().labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "method", "asked"),
+    [
+        ({"swap_budget_s": 9}, "sft", True),
+        ({"swapped_prompts": False}, "sft", False),
+        ({}, "dpo", False),
+    ],
+)
+async def test_dev_rows_are_asked_with_one_word_changed_and_never_the_sealed_ones(
+    tmp_path, settings, method, asked
+):
+    async with open_house(tmp_path, evaluation=EvaluationSettings(**settings)) as house:
+        house.launcher.shape = (
+            RowShape.PROMPT_COMPLETION if method == "sft" else RowShape.PREFERENCE
+        )
+        await house.start(method=method)
+        await house.answer(Decision.APPROVE)
+
+        spec = await spec_of_evaluation(house, 1, 1)
+        dev = await house.app.services.db.read(datasets.find, 1, "dev")
+        assert (spec.swap_rows is not None) == asked
+        if asked:
+            assert (spec.swap_rows.sha256, spec.swap_budget_s) == (dev.sha256, 9)
+            assert spec.swap_rows.sha256 != spec.test.sha256

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from agents import explanations
 from agents.jobs import (
     OUT_OF_MEMORY,
     JobKind,
@@ -149,7 +150,7 @@ class Dispatcher:
 
     async def _close(self, job: Job, closing: Closing) -> None:
         await self.judging.leave(self.services.job_folder(job.id))
-        await self.services.db.write(jobs.close, job.id, closing, self.services.clock.now())
+        await self.services.db.write(explanations.close, self.services, job.id, closing)
         self._pulses.pop(job.id, None)
         log.info("run=%d job=%s closed: %s", job.run_id, job.id, closing.outcome)
         self.services.wake(job.run_id)
@@ -196,6 +197,8 @@ def _running(session: Session) -> list[tuple[Job, Run, StopMode | None]]:
 
 def _wanted_stop(session: Session, job: Job, run: Run) -> StopMode | None:
     """Return how a job should stop, as the rows have it."""
+    if job.kind in jobs.BESIDE:
+        return StopMode.CANCEL if run.phase is Phase.CANCELLED else None
     if run.phase in FINAL:
         return StopMode.CANCEL
     if job.kind == JobKind.TRAIN and run.phase is Phase.BUILDING:

@@ -140,7 +140,7 @@ def file_ref(services: Services, dataset: Dataset) -> FileRef:
 
 def reopen_failed(session: Session, services: Services, run: Run) -> None:
     """Queue a further attempt at the job that a run failed with, when a person resumes it; some failed without one."""
-    mine = [job for job in jobs.of_run(session, number(run)) if job.iteration == run.iteration]
+    mine = [job for job in jobs.own_of_run(session, number(run)) if job.iteration == run.iteration]
     if mine and mine[-1].state is JobState.CLOSED and mine[-1].outcome not in USABLE:
         jobs.open_or_get(session, _next_attempt(mine[-1], services))
 

@@ -328,6 +328,21 @@ def judge(run_id: RunId, data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def why(
+    run_id: RunId,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Number of a test row.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Find out why the tuned model answered a test row as it did: words of the prompt, training rows, layers."""
+    from bot.explaining import why as find_out
+    from bot.terminal import TerminalSurface, console
+
+    settings = load(data_dir).settings
+    found = carry_out(lambda: find_out(settings, run_id, item, TerminalSurface(console())))
+    raise typer.Exit(EXIT_OK if found else EXIT_RUN_FAILED)
+
+
+@app.command()
 def revert(
     run_id: RunId,
     to: Annotated[int, typer.Argument(metavar="TRY", help="Number of the try to go back to.")],

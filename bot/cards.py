@@ -12,6 +12,7 @@ from bot import (
     question_cards,
     reports,
     status_cards,
+    why_cards,
 )
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
@@ -212,6 +213,7 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     "ended": _ended,
     "notice": _notice,
     "ballot": blind_cards.ballot,
+    "explained": why_cards.explained,
     "compared": blind_cards.compared,
     "judged": blind_cards.judged,
     GateKind.READING.value: question_cards.reading,

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import Any, Literal
 
+from bot import heat_strips
+
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
@@ -34,11 +36,12 @@ Series = Sequence[tuple[int, float]]
 class ChartSpec:
     """A picture still to be drawn."""
 
-    kind: Literal["loss", "reward", "comparison", "map"]
+    kind: Literal["loss", "reward", "comparison", "map", "attribution", "attention", "layers"]
     title: str
     data: dict[str, Any]
     """Of a loss or a reward: `training` and `dev`, lists of (step, value). Of a comparison: `bars`, see `Bar`. Of a map: `points`,
-    lists of (confidence, variability, region, doubted), and how many rows are `easy`, `ambiguous` and `hard`."""
+    lists of (confidence, variability, region, doubted), and how many rows are `easy`, `ambiguous` and `hard`. Of what words
+    weigh: `strips`, each with a `name` and `words`, lists of (text, weight). Of layers: `sizes`, a list of (layer, size)."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,12 @@ def describe(spec: ChartSpec) -> str:
         sentences += [_difference(Bar(**bar)) for bar in spec.data["bars"]]
     elif spec.kind == "map":
         sentences = [f"Scatter chart: {spec.title}.", *_regions(spec.data)]
+    elif spec.kind in {"attribution", "attention"}:
+        sentences = [f"Heat map over the words of a prompt: {spec.title}."]
+        for strip in spec.data["strips"]:
+            sentences += _heaviest(spec.kind, strip["name"], strip["words"])
+    elif spec.kind == "layers":
+        sentences = [f"Bar chart: {spec.title}.", *_extremes(spec.data["sizes"])]
     else:
         sentences = [f"Line chart: {spec.title}."]
         sentences += _trend(f"Training {spec.kind}", spec.data["training"], spec.kind)
@@ -147,6 +156,29 @@ def _difference(bar: Bar) -> str:
     )
 
 
+def _heaviest(kind: str, name: str, words: heat_strips.Words) -> list[str]:
+    if kind == "attention":
+        named = ", ".join(f"“{w}” {100 * v:.0f} %" for w, v in heat_strips.strongest(words))
+        return [f"{name}: {named}."] if named else []
+    sides = {"Most towards it": 1, "Most against it": -1}
+    found = {side: heat_strips.strongest(words, sign) for side, sign in sides.items()}
+    return [
+        f"{side}: {', '.join(f'“{word}” {value:+.2f}' for word, value in heaviest)}."
+        for side, heaviest in found.items()
+        if heaviest
+    ]
+
+
+def _extremes(sizes: Series) -> list[str]:
+    finite = _finite(sizes)
+    if not finite:
+        return []
+    (least, low), (most, high) = (choose(finite, key=lambda size: size[1]) for choose in (min, max))
+    return [
+        f"Layer {most} moved most, by {high:.4f} of its size, layer {least} least, by {low:.4f}."
+    ]
+
+
 def _finite(points: Series) -> list[tuple[int, float]]:
     return [(step, value) for step, value in points if math.isfinite(value)]
 
@@ -182,16 +214,25 @@ def paint(spec: ChartSpec) -> None:
     pyplot.rcParams.update(
         {"font.size": 12, "figure.facecolor": BACKGROUND, "axes.facecolor": BACKGROUND}
     )
-    figure, axes = pyplot.subplots(figsize=(7, 3.8), dpi=120, layout="constrained")
+    strips = spec.data.get("strips")
+    height = heat_strips.height_inches(spec.title, strips) if strips else 3.8
+    layout = None if strips else "constrained"  # words know their places
+    figure, axes = pyplot.subplots(figsize=(7, height), dpi=120, layout=layout)
     axes.spines[["top", "right"]].set_visible(False)
-    if spec.kind == "comparison":
+    if strips:
+        colours = (GREEN, GREEN) if spec.kind == "attention" else (ORANGE, SKY)
+        heat_strips.paint(axes, spec.title, strips, colours)
+    elif spec.kind == "layers":
+        _paint_layers(axes, spec.data["sizes"])
+    elif spec.kind == "comparison":
         _paint_bars(axes, [Bar(**bar) for bar in spec.data["bars"]])
     elif spec.kind == "map":
         _paint_map(axes, spec.data)
     else:
         _paint_curves(axes, spec.kind, spec.data["training"], spec.data["dev"])
-    # Titles may come from people: a dollar sign is no formula.
-    axes.set_title(spec.title, parse_math=False, wrap=True)
+    if not strips:
+        # Titles may come from people: a dollar sign is no formula.
+        axes.set_title(spec.title, parse_math=False, wrap=True)
     figure.savefig(sys.stdout.buffer, format="png")
 
 
@@ -270,6 +311,14 @@ def _paint_map(axes: Any, data: dict[str, Any]) -> None:
 def _scatter(axes: Any, points: Sequence[Sequence[Any]], **how: Any) -> None:
     if points:
         axes.scatter([point[1] for point in points], [point[0] for point in points], **how)
+
+
+def _paint_layers(axes: Any, sizes: Series) -> None:
+    layers, moved = zip(*_finite(sizes), strict=True)
+    axes.bar(layers, moved, color=SKY, edgecolor=BACKGROUND)
+    axes.set_xlabel("layer")
+    axes.set_ylabel("size of the update ÷ size of the weights", fontsize=9)
+    axes.grid(axis="y", alpha=0.2)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import controls, delivering, further_wishes, rights, uploads
+from bot import controls, delivering, further_wishes, rights, uploads, why_wishes
 from bot.blind import Blind
 from bot.downloads import Links
 from bot.notebook import differences, tries
@@ -250,6 +250,11 @@ class Commands:
         if found is None:
             raise UserError(f"Run #{run.id} has no adapter yet; it is {run.phase.value}.")
         return self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
+
+    async def why(self, run_id: int, person: Person, guild: str | None, item: str) -> str:
+        """Have the answer of the tuned model to one test row explained. Raises: UserError."""
+        run = await self.visible(run_id, person, guild)
+        return await why_wishes.why(self.services, run, person, item)
 
     async def tries(self, run_id: int, person: Person, guild: str | None) -> Tries:
         """Return the tries of a run that is this person's business. Raises: UserError."""

@@ -121,7 +121,8 @@ def _answered_by_it(session: Session, run: Run) -> list[Approval]:
 
 def _stops_work(session: Session, run: Run) -> str:
     """Say that work is stopped, where some is under way."""
-    busy = any(job.state is not JobState.CLOSED for job in jobs.of_run(session, work.number(run)))
+    mine = jobs.own_of_run(session, work.number(run))
+    busy = any(job.state is not JobState.CLOSED for job in mine)
     return " What runs for another try stops within half a minute." if busy else ""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agents.jobs import EvaluateResult, ScoredItem
+from agents.jobs import EvaluateResult, ScoredItem, row_name
 from bot.text import block, clip
 
 BEST, WORST = "Best", "Worst"
@@ -16,6 +16,7 @@ def blocks(title: str, items: Sequence[ScoredItem]) -> list[str]:
         return []
     shown = [
         block(
+            f"row       {row_name(i.row).removeprefix('row ')}\n"
             f"question  {clip(' '.join(i.prompt.split()), 160)}\n"
             f"{_line('expected', i.reference)}"
             f"base      {clip(' '.join(i.base.split()), 120)}\n"

@@ -77,7 +77,7 @@ def _check(session: Session, run: Run, question: Approval | None) -> None:
             f"Run #{run.id} is busy ({run.phase.value}). It can go back while it asks about a plan or a result, and when it "
             "has been handed over or has failed."
         )
-    if any(job.state is not JobState.CLOSED for job in jobs.of_run(session, run.id)):
+    if any(job.state is not JobState.CLOSED for job in jobs.own_of_run(session, run.id)):
         raise UserError(f"Work for run #{run.id} is being stopped. Try again in half a minute.")
 
 

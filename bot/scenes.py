@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from agents import preferences
+from agents import explanations, preferences
 from agents.jobs import Progress
 from agents.preferences import Judgement, Licence, People
 from storage import approvals, blind, datasets, jobs, runs
@@ -83,7 +83,9 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
     approval_id = event.payload.get("approval_id")
     job = None
     if event.kind == "status":
-        job = jobs.latest(session, event.run_id, event.payload["kind"], event.payload["iteration"])
+        job = _shown_job(session, event)
+    elif event.kind == explanations.EXPLAINED:
+        job = jobs.get(session, event.payload["job_id"])
     elif event.kind in {"checkpoint", "report"}:
         job = jobs.latest(session, event.run_id, "train", event.payload["iteration"])
     return Scene(
@@ -100,6 +102,14 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
         if event.kind == "report"
         else Opinions(),
     )
+
+
+def _shown_job(session: Session, event: Event) -> Job | None:
+    """Return the job that a card follows: the newest attempt at a piece of work, or at one row."""
+    kind, iteration = event.payload["kind"], event.payload["iteration"]
+    if "row" in event.payload:
+        return jobs.of_row(session, event.run_id, kind, event.payload["row"], iteration)
+    return jobs.latest(session, event.run_id, kind, iteration)
 
 
 def opinions(session: Session, run: Run, iteration: int) -> Opinions:

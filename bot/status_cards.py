@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, Progress
+from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, Progress, row_name
 from bot import reports
 from bot.charts import sparkline
 from bot.scenes import Scene
 from bot.surface import Card, Tone
 from bot.text import bar, duration, inline, plain, size
 from configs.schema import Backend
-from storage.models import FINAL, JobState
+from storage import jobs
+from storage.models import FINAL, JobState, Phase
 
 WORK = {
     JobKind.INTAKE: "Reading your data",
@@ -19,6 +20,7 @@ WORK = {
     JobKind.TRAIN_REWARD: "Training the reward model",
     JobKind.INSPECT: "Looking for wrong rows",
     JobKind.EVALUATE: "Measuring base against tuned",
+    JobKind.EXPLAIN: "Looking into an answer",
     JobKind.EXPORT: "Writing another format",
 }
 
@@ -27,12 +29,12 @@ def status(scene: Scene) -> Card:
     """Return the card of a job as it stands now."""
     kind = JobKind(scene.event.payload["kind"])
     job, run = scene.job, scene.run
-    title = WORK[kind] + (
-        f" (try {scene.event.payload['iteration']})" if scene.event.payload["iteration"] > 1 else ""
-    )
+    title = WORK[kind] + _about(scene.event.payload)
     if job is None:
         return Card(title=title, tone=Tone.WORKING, footer=scene.marker, final=False)
     over = run.phase in FINAL or run.iteration != job.iteration
+    if job.kind in jobs.BESIDE:
+        over = run.phase is Phase.CANCELLED
     if job.state is JobState.CLOSED:
         return _closed(
             scene, title, final=over or job.outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
@@ -64,6 +66,12 @@ def status(scene: Scene) -> Card:
         footer=scene.marker,
         final=over,
     )
+
+
+def _about(shown: dict[str, Any]) -> str:
+    """Say which row and which try a job is about, where that needs to be said."""
+    row = f": {row_name(shown['row'])}" if "row" in shown else ""
+    return f"{row} (try {shown['iteration']})" if shown["iteration"] > 1 else row
 
 
 def progress(scene: Scene) -> str:
@@ -120,6 +128,8 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
     if job.spec.get("recipe", {}).get("backend") == Backend.AUTOTRAIN and job.kind == JobKind.TRAIN:
         words[JobOutcome.PAUSED] = "paused; AutoTrain keeps no checkpoint, so it will start over"
         words[JobOutcome.ABANDONED] = "interrupted; AutoTrain starts over"
+    if job.kind == JobKind.EXPLAIN:
+        words[JobOutcome.ABANDONED] = "interrupted"
     outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)
     ended = "memory ran out" if job.error_code == OUT_OF_MEMORY else words[outcome]
     body = (

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from bot.app import App
 from bot.charts import describe
@@ -177,7 +178,7 @@ def _panel(card: Card, parcel: Parcel) -> Panel:
         for field in card.fields:
             table.add_row(Markdown(f"*{field.name}*"), Markdown(field.value))
         parts.append(table)
-    parts.extend(Markdown(f"*{describe(chart)}*") for chart in card.charts)
+    parts.extend(Text(describe(chart), style="italic") for chart in card.charts)
     if parcel.files:
         parts.append(Markdown("*attached: " + ", ".join(file.name for file in parcel.files) + "*"))
     return Panel(

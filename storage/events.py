@@ -13,14 +13,20 @@ def say(
     session: Session, run_id: int, kind: str, key: str, payload: dict[str, Any], now: datetime
 ) -> Event:
     """Append an event once; `key` names the occasion within the run."""
-    full_key = f"run{run_id}:{key}"
-    known = session.exec(select(Event).where(Event.key == full_key)).first()
+    known = find(session, run_id, key)
     if known is not None:
         return known
-    event = Event(run_id=run_id, key=full_key, kind=kind, payload=payload, created_at=now)
+    event = Event(
+        run_id=run_id, key=f"run{run_id}:{key}", kind=kind, payload=payload, created_at=now
+    )
     session.add(event)
     session.flush()
     return event
+
+
+def find(session: Session, run_id: int, key: str) -> Event | None:
+    """Return the event of an occasion within a run."""
+    return session.exec(select(Event).where(Event.key == f"run{run_id}:{key}")).first()
 
 
 def undelivered(session: Session, surface: str) -> list[tuple[Event, Delivery | None]]:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import ColumnElement, CursorResult, and_, not_, or_, update
 from sqlmodel import Session, col, select
 
-from storage.models import FINAL, Job, JobState, Run
+from storage.models import FINAL, Job, JobState, Phase, Run
+
+BESIDE = frozenset({"explain"})
+"""Kinds that somebody asks for beside the run's own work: they go on whatever the run is at, until it is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,23 @@ def of_run(session: Session, run_id: int) -> list[Job]:
     )
 
 
+def own_of_run(session: Session, run_id: int) -> list[Job]:
+    """Return the jobs of a run's own work, oldest first: those that its phases wait for."""
+    return [job for job in of_run(session, run_id) if job.kind not in BESIDE]
+
+
+def of_row(
+    session: Session, run_id: int, kind: str, row: int, iteration: int | None = None
+) -> Job | None:
+    """Return the newest job of a kind that is about one row, in one iteration or in the run."""
+    found = [
+        job
+        for job in of_run(session, run_id)
+        if job.kind == kind and iteration in {None, job.iteration} and job.spec.get("row") == row
+    ]
+    return max(found, key=lambda job: (job.iteration, job.attempt), default=None)
+
+
 def running(session: Session) -> list[Job]:
     """Return the jobs that were given to the launcher and are not closed."""
     return list(
@@ -65,14 +85,12 @@ def queued(session: Session, *, running_per_user: int) -> list[Job]:
     """Return the jobs that want a launcher, in the order in which they will get one.
 
     Fair among people: who has fewest jobs running comes first, then who asked first; of one person's jobs at most
-    `running_per_user` may hold a slot at once. Jobs of ended or paused runs do not stand in line.
+    `running_per_user` may hold a slot at once. Jobs of ended or paused runs do not stand in line, but those beside them do.
     """
     rows = session.exec(
         select(Job)
         .join(Run, col(Run.id) == col(Job.run_id))
-        .where(
-            Job.state == JobState.QUEUED, col(Run.phase).not_in(FINAL), col(Run.paused).is_(False)
-        )
+        .where(Job.state == JobState.QUEUED, or_(_is_at_work(), _goes_on_beside()))
         .order_by(col(Job.created_at), col(Job.id))
     ).all()
     held = Counter(job.owner for job in running(session) if job.needs_slot)
@@ -92,7 +110,7 @@ def left_over(session: Session) -> list[str]:
     rows = session.exec(
         select(Job)
         .join(Run, col(Run.id) == col(Job.run_id))
-        .where(Job.state == JobState.QUEUED, col(Run.phase).in_(FINAL))
+        .where(Job.state == JobState.QUEUED, col(Run.phase).in_(FINAL), not_(_goes_on_beside()))
     )
     return [job.id for job in rows]
 
@@ -138,3 +156,11 @@ def close(session: Session, job_id: str, closing: Closing, now: datetime) -> boo
 def get(session: Session, job_id: str) -> Job:
     """Return a job by its id."""
     return session.get_one(Job, job_id)
+
+
+def _is_at_work() -> ColumnElement[bool]:
+    return and_(col(Run.phase).not_in(FINAL), col(Run.paused).is_(False))
+
+
+def _goes_on_beside() -> ColumnElement[bool]:
+    return and_(col(Job.kind).in_(BESIDE), col(Run.phase) != Phase.CANCELLED)

@@ -16,6 +16,7 @@ from agents import jobs
 from agents.jobs import (
     Answered,
     EvaluateSpec,
+    ExplainSpec,
     ExportSpec,
     FileRef,
     InspectSpec,
@@ -38,6 +39,7 @@ from agents.jobs import (
 from agents.recipe import Method
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
+from tests.explanations import an_explanation
 from tests.facts import a_measurement, a_training, an_evaluation, an_inspection, an_intake
 from tests.selections import a_selection
 from tests.stub_exports import a_written_export
@@ -83,6 +85,8 @@ class StubLauncher:
     """What a look at the training rows finds; usually no doubtful ones."""
     said: tuple[Answered, ...] = ()
     """What base and tuned answered to the sealed rows, where that is of interest."""
+    explained: dict[str, Any] = field(default_factory=dict)
+    """What is found out about an answer otherwise than usual."""
     trained: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What trainings find otherwise than usual, by job id."""
 
@@ -156,10 +160,8 @@ class StubLauncher:
             case TrainSpec():
                 outcome, payload = _train(folder, spec.spec)
                 payload = payload.model_copy(update=self.trained.get(folder.name, {}))
-            case InspectSpec():
-                payload = an_inspection(**self.inspected)
-            case ExportSpec():
-                payload = a_written_export(folder, spec.spec, self.parity_cause)
+            case InspectSpec() | ExplainSpec() | ExportSpec():
+                payload = self._looked(folder, spec.spec)
             case EvaluateSpec():
                 payload = an_evaluation(
                     self.verdict,
@@ -169,6 +171,15 @@ class StubLauncher:
                     answers=_sheet(folder, self.said) if self.said else None,
                 )
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
+
+    def _looked(self, folder: Path, spec: InspectSpec | ExplainSpec | ExportSpec) -> Any:
+        match spec:
+            case InspectSpec():
+                return an_inspection(**self.inspected)
+            case ExplainSpec():
+                return an_explanation(spec, **self.explained)
+            case ExportSpec():
+                return a_written_export(folder, spec, self.parity_cause)
 
 
 def _train(folder: Path, spec: TrainSpec) -> tuple[JobOutcome, TrainResult]:

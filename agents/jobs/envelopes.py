@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.jobs.evaluating import EvaluateResult, EvaluateSpec
+from agents.jobs.explaining import ExplainResult, ExplainSpec
 from agents.jobs.exporting import ExportResult, ExportSpec
 from agents.jobs.inspecting import InspectResult, InspectSpec
 from agents.jobs.intake import IntakeResult, IntakeSpec
@@ -17,7 +18,14 @@ OUT_OF_MEMORY = "out_of_memory"
 
 
 Spec = Annotated[
-    IntakeSpec | MeasureSpec | SelectSpec | TrainSpec | InspectSpec | EvaluateSpec | ExportSpec,
+    IntakeSpec
+    | MeasureSpec
+    | SelectSpec
+    | TrainSpec
+    | InspectSpec
+    | EvaluateSpec
+    | ExplainSpec
+    | ExportSpec,
     Field(discriminator="kind"),
 ]
 
@@ -61,6 +69,7 @@ Payload = Annotated[
     | TrainResult
     | InspectResult
     | EvaluateResult
+    | ExplainResult
     | ExportResult,
     Field(discriminator="kind"),
 ]

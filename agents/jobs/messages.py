@@ -26,6 +26,8 @@ class JobKind(StrEnum):
     """Look for training rows whose answers are likely wrong."""
     EVALUATE = "evaluate"
     """Answer the sealed items with base and tuned model, score both, judge the difference."""
+    EXPLAIN = "explain"
+    """Find out why a tuned model gave one answer."""
     EXPORT = "export"
     """Write a tuned model in another format and check that it answers there as it does here."""
 

@@ -36,6 +36,7 @@ PROGRAMS = {
     JobKind.TRAIN_REWARD: "agents.worker.course",
     JobKind.INSPECT: "agents.worker.inspect_rows",
     JobKind.EVALUATE: "agents.worker.evaluate_model",
+    JobKind.EXPLAIN: "agents.worker.explain_answer",
     JobKind.EXPORT: "agents.worker.export_model",
 }
 """Each module has `run(folder, spec) -> JobResult` and imports what is heavy only when it is imported itself."""

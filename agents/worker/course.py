@@ -269,12 +269,12 @@ def _looked_at(  # what was trained, on what, and how
     reporter: Reporter,
 ) -> Course:
     """Add what the rows were to teach and, where the training has ended, what they have taught."""
-    from agents.worker import probe
+    from agents.worker import moved_weights, probe
     from agents.worker.rows import stop_ids
 
     train, dev = sides
     counted = probe.targets(train.lessons, stop_ids(base.tokenizer, base.model))
-    course = replace(course, targets=counted, update_size=probe.update_size(model))
+    course = replace(course, targets=counted, update_size=moved_weights.update_size(model))
     best = best_of(course.checkpoints)
     paused = course.ending is not None and course.ending[0] is StopMode.PAUSE
     if best is None or course.broken or paused:

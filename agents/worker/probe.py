@@ -6,12 +6,10 @@ A few rows and few tokens, so that it takes seconds beside a training of minutes
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from peft import PeftModel
-from peft.tuners.lora.layer import Linear as LoraLinear
 
 from agents.jobs import Probe, Targets
 from agents.recipe import Recipe
@@ -50,25 +48,6 @@ def targets(lessons: Sequence[Lesson], ends: Sequence[int]) -> Targets:
         rows_cut=sum(lesson.whole_tokens > lesson.tokens for lesson in lessons),
         rows_ended=sum(bool(set(ends) & set(row)) for row in labels),
     )
-
-
-def update_size(model: PeftModel) -> float | None:
-    """Return the median over the adapted layers of ‖ΔW‖ ÷ ‖W‖, or None where no layer is a plain LoRA of real weights."""
-    sizes = [size for module in model.modules() if (size := _moved(module)) is not None]
-    return median(sizes) if sizes else None
-
-
-def _moved(module: Any) -> float | None:
-    if not isinstance(module, LoraLinear) or module.lora_variant:
-        return None
-    base = module.base_layer.weight
-    if not base.is_floating_point():  # quantised
-        return None
-    (name,) = module.active_adapters
-    down, up = (part[name].weight.detach().float() for part in (module.lora_A, module.lora_B))
-    # ‖BA‖² is the trace of (BᵀB)(AAᵀ): the product itself, as large as the layer, is never formed
-    moved = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0).sqrt() * module.scaling[name]
-    return float(moved / base.detach().float().norm())
 
 
 def probe(  # noqa: PLR0913  # a model, two sides, where it was best, and how it is asked

@@ -1,18 +1,19 @@
 """Supervised fine-tuning: learn the answers as they stand, with TRL's SFTTrainer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from agents.recipe import Recipe, rows_at_once
-from agents.worker import adapter_training, lean_steps, on_gpu, rows
+from agents.worker import adapter_training, lean_steps, on_gpu, rows, sft_lessons
 from agents.worker.adapter_training import AdapterOnly, Setting
 from agents.worker.base_model import LoadedBase
-from agents.worker.lessons import Lesson, Lessons
+from agents.worker.lessons import Lessons
 
 read = rows.read_rows
+encode = sft_lessons.encode
 
 
 class AdapterTrainer(AdapterOnly, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
@@ -21,18 +22,6 @@ class AdapterTrainer(AdapterOnly, SFTTrainer):  # type: ignore[misc]  # TRL ship
 
 class LeanTrainer(lean_steps.LeanSteps, AdapterTrainer):
     """The same in lean steps."""
-
-
-def encode(base: LoadedBase, read_rows: Sequence[rows.Row], recipe: Recipe) -> list[Lesson]:
-    """Turn rows into tokens; labels cover the answer and its end, never the prompt.
-
-    Raises: WorkerError: a row has nothing to learn from.
-    """
-    ends = rows.stop_ids(base.tokenizer, base.model)
-    limit = min(recipe.max_length_tokens, base.context_tokens)
-    whole = [rows.encode(base.tokenizer, row, ends) for row in read_rows]
-    short = rows.cut(read_rows, whole, ends, limit)
-    return [_lesson(*pair) for pair in zip(whole, short, strict=True)]
 
 
 def make_trainer(base: LoadedBase, lessons: Lessons, recipe: Recipe, setting: Setting) -> Trainer:
@@ -70,14 +59,3 @@ def _hear(model: Any, tell: Callable[[list[tuple[float, int]]], None]) -> None:
             tell([(float(one), int(tokens)) for one, tokens in zip(sums, counts, strict=True)])
 
     model.register_forward_hook(note)
-
-
-def _lesson(whole: rows.Encoded, short: rows.Encoded) -> Lesson:
-    learnt = sum(label != rows.IGNORED for label in whole.labels)
-    return Lesson(
-        columns={"input_ids": short.input_ids, "labels": short.labels},
-        tokens=len(short.input_ids),
-        whole_tokens=len(whole.input_ids),
-        answer_tokens=learnt,
-        prompt_ids=whole.input_ids[: whole.prompt_tokens],
-    )

@@ -15,7 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.app import App
-from bot.discord import ballots, gate_buttons, render, slash_commands
+from bot.discord import ballots, gate_buttons, render, tree
 from bot.discord.catch_up import CatchUp
 from bot.discord.events import Listening
 from bot.discord.host import Host
@@ -64,7 +64,7 @@ class TunewrightClient(Host):
             max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
             guild_ready_timeout=GUILDS_WITHIN_S,
         )
-        self.tree = slash_commands.Tree(self)
+        self.tree = tree.Tree(self)
         self.messages = Messages(self)
         self.catch_up = CatchUp(self, self.messages)
         self.listening = Listening(self, self.messages, self.catch_up)
@@ -73,7 +73,7 @@ class TunewrightClient(Host):
 
     async def setup_hook(self) -> None:
         """Get ready to hear commands and buttons, old ones too."""
-        slash_commands.add_commands(self.tree, self)
+        tree.add_commands(self.tree, self)
         self.add_dynamic_items(gate_buttons.GateButton, ballots.BallotButton)
         self.soon(self.catch_up.keep_noting(), "noting what was heard")
 

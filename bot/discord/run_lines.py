@@ -33,7 +33,7 @@ for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near dup
 **Tries**: `/finetune history` tells what each try changed and what came of it, `diff` puts two beside each other, `revert` goes on from \
 the plan of an earlier one, `deliver` hands over the best so far.
 **Result**: base and tuned model answer the same rows that neither has seen; you get the verdict with its uncertainty, \
-and the adapter as a link. `/finetune compare` lets you say blindly which answers are better, `/finetune judge` asks a language model. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model, \
+and the adapter as a link. `/finetune compare` lets you say blindly which answers are better, `/finetune judge` asks a language model, `/finetune why` finds out why it answered a row as it did. `/finetune download` gives a new one, `/finetune export` writes it as GGUF or as one merged model, \
 `/finetune publish` pushes it to the Hub, privately unless you say otherwise.
 Files are used for your run only, never messages of this server."""
 

@@ -19,6 +19,7 @@ from bot.discord.wishes import Asked, as_wish
 from bot.publish_wishes import REPO_CHARS, Publish
 from bot.surface import Person
 from bot.text import plain, size
+from bot.why_wishes import ITEM_CHARS
 
 MENU_NAME = "Fine-tune on this file"
 TASK_CHARS = 1000
@@ -31,6 +32,7 @@ NOT_FOR_USERS = app_commands.AppInstallationType(guild=True, user=False)
 RunNumber = app_commands.Range[int, 1, 2**31]
 TryNumber = app_commands.Range[int, 1, 1000]
 Task = app_commands.Range[str, 1, TASK_CHARS]
+Item = app_commands.Range[str, 1, ITEM_CHARS]
 
 
 class Finetune(app_commands.Group):
@@ -183,6 +185,18 @@ class Finetune(app_commands.Group):
 
     @app_commands.command()
     @app_commands.describe(
+        run="Number of the run", item="Number of a test row, as the report shows it"
+    )
+    async def why(self, interaction: AnyInteraction, run: RunNumber, item: Item) -> None:
+        """Find out why the tuned model answered a test row as it did: words, training rows, layers."""
+        await interactions.answer(interaction, self._why(interaction, run, item))
+
+    async def _why(self, interaction: AnyInteraction, run_id: int, item: str) -> str:
+        commands = self.host.app.commands
+        return await commands.why(run_id, _person(interaction), _guild(interaction), item)
+
+    @app_commands.command()
+    @app_commands.describe(
         run="Number of the run", number="Number of the try; without it the best one so far"
     )
     async def deliver(
@@ -258,6 +272,7 @@ class Finetune(app_commands.Group):
     @revert.autocomplete("run")
     @compare.autocomplete("run")
     @judge.autocomplete("run")
+    @why.autocomplete("run")
     @deliver.autocomplete("run")
     @export.autocomplete("run")
     @publish.autocomplete("run")
@@ -358,34 +373,6 @@ async def _no_file() -> str:
 
 async def _help(host: Host) -> str:
     return run_lines.help_text(host.app)
-
-
-class Tree(app_commands.CommandTree[Host]):
-    """All commands, each carried out once and none ending in a bare exception."""
-
-    async def interaction_check(self, interaction: discord.Interaction[Host], /) -> bool:
-        """Let each interaction in once: Discord may send one twice."""
-        return interaction.client.is_new(interaction.id)
-
-    async def on_error(
-        self, interaction: discord.Interaction[Host], error: app_commands.AppCommandError, /
-    ) -> None:
-        """Tell the person what failed before a command could begin, or while it opened a form."""
-        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-
-        async def failed() -> str:
-            raise cause
-
-        if not interaction.response.is_done():
-            await interactions.answer(interaction, failed())
-        else:
-            interactions.explain(interaction, cause)
-
-
-def add_commands(tree: Tree, host: Host) -> None:
-    """Fill a tree."""
-    tree.add_command(Finetune(host))
-    tree.add_command(menu(host))
 
 
 def _person(interaction: AnyInteraction) -> Person:

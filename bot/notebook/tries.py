@@ -127,7 +127,7 @@ def read(session: Session, run_id: int) -> Tries:
     plans = _last_plans(session, run_id)
     told = events.of_run(session, run_id)
     approvals = {a.id: a for a in session.exec(select(Approval).where(Approval.run_id == run_id))}
-    work = [job for job in jobs.of_run(session, run_id) if job.kind != JobKind.EXPORT]
+    work = [job for job in jobs.own_of_run(session, run_id) if job.kind != JobKind.EXPORT]
     sets = _sets(session, run_id)
     found: list[Try] = []
     for plan, following in zip(plans, [*plans[1:], None], strict=True):

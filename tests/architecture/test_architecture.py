@@ -27,7 +27,7 @@ LONGER = {
 }
 # fmt: off
 HEAVY = {
-    "accelerate", "datasets", "evaluate", "gguf", "huggingface_hub", "matplotlib", "numpy", "pandas", "peft", "PIL",
+    "accelerate", "captum", "datasets", "evaluate", "gguf", "huggingface_hub", "matplotlib", "numpy", "pandas", "peft", "PIL",
     "pyarrow", "rouge_score", "sacrebleu", "safetensors", "sklearn", "tokenizers", "torch", "transformers", "trl",
 }
 SLOW_FOR_HELP = HEAVY | {

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,10 +27,21 @@ ROWS = {
         [0.02, 0.01, "hard", True],
     ],
 }
+WORDS = [("Where", -0.5), ("is", 0.0), ("my", 0.25), ("$refund$", 5.5), ("?", -0.1)]
 
 
 def loss(title="Loss", losses=LOSSES, dev_losses=DEV_LOSSES) -> ChartSpec:
     return ChartSpec("loss", title, {"training": losses, "dev": dev_losses})
+
+
+def heat(
+    kind: Any = "attribution", words=WORDS, title="What pushed, for $1 or $2 ^_^"
+) -> ChartSpec:
+    return ChartSpec(kind, title, {"strips": [{"name": "layer $15$", "words": words}] * 2})
+
+
+def layers(sizes=((1, 0.01), (2, 0.03), (3, 0.02))) -> ChartSpec:
+    return ChartSpec("layers", "How far each layer moved", {"sizes": sizes})
 
 
 def size_px(png):
@@ -43,8 +55,21 @@ def size_px(png):
         comparison_chart("Base against $tuned$", BARS),
         ChartSpec("map", "Rows of $1", ROWS),
         ChartSpec("map", "One row", ROWS | {"points": ROWS["points"][:1]}),
+        heat(),
+        heat("attention", [("漢字" * 40, 0.5), *WORDS * 20]),
+        heat(words=[]),
+        layers(),
     ],
-    ids=["loss", "comparison", "map", "a map of one row"],
+    ids=[
+        "loss",
+        "comparison",
+        "map",
+        "a map of one row",
+        "attribution",
+        "attention",
+        "no words",
+        "layers",
+    ],
 )
 async def test_a_chart_is_a_png_of_sensible_size_with_words(spec):
     chart = await draw(spec)
@@ -143,6 +168,24 @@ def test_the_words_of_a_map_give_the_share_of_each_region_and_the_doubted_rows()
     assert "Of 1,000 rows 600 easy (60%), 300 ambiguous (30%), 100 hard (10%)." in describe(shown)
     assert describe(shown).endswith("Doubted rows, which are marked: 1.")
     assert "Doubted" not in describe(clean)
+
+
+def test_the_words_of_a_heat_map_name_the_strongest_on_both_sides():
+    assert (
+        describe(heat(title="What pushed"))
+        == (
+            "Heat map over the words of a prompt: What pushed. "
+            + 2
+            * "Most towards it: “$refund$” +5.50, “my” +0.25. Most against it: “Where” -0.50, “?” -0.10. "
+        ).rstrip()
+    )
+    assert "layer $15$: “$refund$” 550 %" in describe(heat("attention"))
+
+
+def test_the_words_of_layers_name_the_extremes():
+    assert describe(layers()) == (
+        "Bar chart: How far each layer moved. Layer 2 moved most, by 0.0300 of its size, layer 1 least, by 0.0100."
+    )
 
 
 def test_words_never_exceed_what_a_chat_accepts():

@@ -16,7 +16,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,16 +24,18 @@ from typing import Any
 
 from sqlmodel import select
 
+from agents.jobs import JobKind
 from bot.app import App, open_app
 from bot.commands import Effect
 from bot.desk import Wish
 from bot.notebook import repository
 from bot.notebook.repository import State
-from configs.schema import CheckpointMode, TrainingSettings
 from storage import approvals, datasets, entries, jobs, runs
 from storage.database import Database, sqlite_url
 from storage.models import FINAL, Decision, Inbox, InboxState, Phase, Run
+from tests.facts import an_answer
 from tests.fakes import LogSurface, SetClock, StubLauncher
+from tests.flows.plays import ROW, Play
 from tests.house import ANNA, House, settings_for
 
 FILE = b"text,label\nhello,a\n"
@@ -52,55 +54,6 @@ WISH = Wish(
 MOST_ROUNDS = 60
 MEMORY = Path("/dev/shm")
 LINK = re.compile(r"http://\S+")
-
-
-@dataclass(frozen=True)
-class Play:
-    """What happens in a run, and what a person does in it: the same question always gets the same answer."""
-
-    name: str
-    answers: Mapping[str, Decision | str] = field(default_factory=dict)
-    """By title of the question: a decision, or the words of a reply. ✅ where nothing is said."""
-    script: Mapping[str, str] = field(default_factory=dict)
-    """Of the stub launcher."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    pauses_in: Phase | None = None
-    """The person pauses the run in this phase, and resumes it when nothing moves any more."""
-    ends: Phase = Phase.DELIVERED
-
-
-PLAYS = {
-    play.name: play
-    for play in (
-        Play("all approved"),
-        Play(
-            "changes and refusals",
-            answers={
-                "The plan": "2 epochs",
-                "The plan, version 2": Decision.REJECT,
-                "What should be different?": "lr 1e-4",
-                "Verdict: BETTER": "5 epochs",
-            },
-        ),
-        Play(
-            "never good enough",
-            answers={"Verdict: BETTER": Decision.REJECT},
-            ends=Phase.FAILED,
-        ),
-        Play(
-            "held at half-time and stopped",
-            answers={"50 % done, continue?": Decision.REJECT},
-            settings={"training": TrainingSettings(checkpoint_mode=CheckpointMode.HOLD)},
-        ),
-        Play(
-            "paused in training",
-            script={"run1-i1-train-a1": "half"},
-            pauses_in=Phase.BUILDING,
-        ),
-        Play("the worker dies once", script={"run1-i1-train-a1": "die"}),
-        Play("memory runs out once", script={"run1-i1-train-a1": "oom"}),
-    )
-}
 
 
 @dataclass
@@ -301,7 +254,8 @@ def _watch_system(folder: Path, steps: Steps) -> None:
 
 async def _to_the_end(folder: Path, play: Play, steps: Steps, *, remembers_keys: bool) -> None:
     surface = _Surface(folder / "chat.log", files={"tickets": FILE}, remembers_keys=remembers_keys)
-    launcher = _Launcher(dict(play.script))
+    said = (an_answer(ROW, "a", "b"),) if play.asks_why else ()
+    launcher = _Launcher(dict(play.script), said=said)
     surface.step = launcher.step = steps
     clock = SetClock()
     async with open_app(
@@ -316,7 +270,7 @@ async def _to_the_end(folder: Path, play: Play, steps: Steps, *, remembers_keys:
             await house.settle()
             if await _ended(app):
                 return
-            if not await _pause_or_resume(app, surface, play):
+            if not (await _pause_or_resume(app, surface, play) or await _asks_why(app, play)):
                 await _answer(app, surface, play)
         raise RuntimeError("the run does not come to an end")
 
@@ -349,6 +303,17 @@ async def _pause_or_resume(app: App, surface: _Surface, play: Play) -> bool:
         await app.commands.pause(run.id, ANNA)
         return True
     return False
+
+
+async def _asks_why(app: App, play: Play) -> bool:
+    """Do as a person does who wants to know more before they answer; False when it was asked, or there is nothing to ask."""
+    run = next(iter(await app.services.db.read(runs.recent)), None)
+    if run is None or run.id is None or not play.asks_why or run.phase is not Phase.REVIEWING:
+        return False
+    if await app.services.db.read(jobs.of_row, run.id, JobKind.EXPLAIN, ROW) is not None:
+        return False
+    await app.commands.why(run.id, ANNA, None, str(ROW))
+    return True
 
 
 async def _ended(app: App) -> bool:

@@ -8,7 +8,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from tests.flows.crash import PLAYS, count_steps, kill_at, kill_everywhere
+from tests.flows.crash import count_steps, kill_at, kill_everywhere
+from tests.flows.plays import PLAYS
 
 SAMPLE = 12
 """Of each play."""

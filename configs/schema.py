@@ -277,7 +277,7 @@ class EvaluationSettings(_Section):
     it. English rows of supervised trainings; nothing is asked where fewer than 20 of them hold such words."""
     swap_budget_s: float = Field(default=60.0, gt=0)
     """Seconds that it may take, of both models together; what there is no time for is not asked."""
-    explain_s: float = Field(default=120.0, gt=0, le=3600)
+    explain_s: float = Field(default=240.0, gt=0, le=3600)
     """Time to find out why one answer was given, once the model is loaded; rows that were looked at by then count."""
 
 

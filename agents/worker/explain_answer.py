@@ -38,7 +38,7 @@ from agents.worker.tuned_model import check_unchanged, with_adapter
 from agents.worker.why import attention, attribution, influence, words
 from agents.worker.why.attention import Looks
 from agents.worker.why.attribution import Pushes
-from agents.worker.why.case import MOST_ANSWER_TOKENS, MOST_PROMPT_TOKENS, Case, frame
+from agents.worker.why.case import MOST_ANSWER_TOKENS, MOST_PROMPT_TOKENS, Case, blank_of, frame
 from agents.worker.why.influence import Scores
 
 SHOWN_CHARS = 600
@@ -161,7 +161,7 @@ def _case(  # noqa: PLR0913  # a case is made of all of it
         prompt=ids,
         answer=given,
         right=None if spec.is_right or right == given else right,
-        blank=ends[0],
+        blank=blank_of(base.tokenizer, ends[0]),
         fixed=frame(base.tokenizer, row, ids),
         beat=reporter.beat,
     )

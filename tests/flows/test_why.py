@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agents.jobs import Attribution, JobKind
+from agents import work
+from agents.jobs import Attribution, JobKind, requested_stop
 from agents.recipe import Method
 from agents.services import UserError
 from bot.discord import run_lines
@@ -202,6 +203,28 @@ async def test_a_paused_and_a_failed_run_are_explained_too(tmp_path):
         assert (await house.run()).phase is Phase.FAILED
 
 
+async def test_neither_the_end_of_a_run_nor_a_pause_stops_what_is_under_way(tmp_path):
+    script = {"run1-i1-explain-a1": "hang"}
+    async with house_of(tmp_path, script=script) as house:
+        await at_the_report(house)
+        await ask(house)
+        await house.app.commands.pause(1, ANNA)
+        await house.settle()
+        await house.app.commands.resume(1, ANNA)
+        await house.answer(Decision.APPROVE)
+        assert (await house.run()).phase is Phase.DELIVERED
+        await house.settle()
+
+        folder = house.app.services.job_folder("run1-i1-explain-a1")
+        assert requested_stop(folder) is None
+        (working,) = cards(house, "Looking into")
+        assert working["title"] == "Looking into an answer: row 8"
+        house.launcher.finish("run1-i1-explain-a1", folder)
+        await house.settle()
+        assert cards(house, "Looking into")[0]["title"] == "Looking into an answer: row 8: done"
+        assert len(cards(house, WHY)) == 1
+
+
 async def test_a_cancelled_run_takes_its_explanations_with_it(tmp_path):
     script = {"run1-i1-explain-a1": "hang"}
     async with house_of(tmp_path, script=script) as house:
@@ -240,15 +263,12 @@ async def test_a_fault_of_the_input_is_told_word_for_word_and_resume_does_not_re
     script = {"run1-i1-explain-a1": "bad_data"}
     async with house_of(tmp_path, script=script) as house:
         await at_the_report(house)
+        house.clock.move(minutes=1)
         await ask(house)
 
         (card,) = cards(house, "Row 8 could not be explained")
         assert card["body"].startswith("scripted bad\\_data")
-        for _ in range(9):
-            if (await house.run()).phase is Phase.FAILED:
-                break
-            await house.answer(Decision.REJECT)
-        await house.app.commands.resume(1, ANNA)
+        await house.app.services.db.write(work.reopen_failed, house.app.services, await house.run())
         await house.settle()
 
         assert len(await explanations(house)) == 1

@@ -148,6 +148,23 @@ def test_the_line_is_fair_among_people_and_skips_paused_and_ended_runs(db):
     assert db.read_now(jobs.left_over) == ["j6"]
 
 
+def test_what_was_asked_for_beside_a_run_goes_on_unless_the_run_is_cancelled(db):
+    def fill(session):
+        phases = (Phase.REVIEWING, Phase.DELIVERED, Phase.FAILED, Phase.CANCELLED)
+        for number, phase in enumerate(phases, 1):
+            run = a_run(session, str(number), f"log:{number}", phase=phase, paused=number == 1)
+            for kind in ("train", "explain"):
+                job = a_job(session, run, 10 * number + (kind == "explain"), run.owner)
+                job.kind = kind
+
+    db.write_now(fill)
+
+    line = [j.id for j in db.read_now(jobs.queued, running_per_user=2)]
+    assert line == ["j11", "j21", "j31"]
+    assert sorted(db.read_now(jobs.left_over)) == ["j20", "j30", "j40", "j41"]
+    assert [j.id for j in db.read_now(jobs.own_of_run, 1)] == ["j10"]
+
+
 def test_a_job_is_closed_once(db):
     db.write_now(lambda s: a_job(s, a_run(s), 1, "log:anna"))
 

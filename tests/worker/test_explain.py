@@ -119,8 +119,8 @@ def taught(worker: ForkServer, tiny: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def right(taught: Taught) -> ExplainResult:
-    """Of a right answer."""
-    return taught.explain("right", 2)
+    """Of a right answer that is not what the model says to anything."""
+    return taught.explain("right", 3, said="green")
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +132,9 @@ def wrong(taught: Taught) -> ExplainResult:
 def test_the_decisive_letter_has_the_largest_push_and_the_parts_add_up(
     right: ExplainResult,
 ) -> None:
-    assert (right.answer, right.is_as_reported, right.against_reference) == ("red", True, False)
+    assert (right.answer, right.is_as_reported, right.against_reference) == ("green", True, False)
     strongest = max(right.prompt_words, key=lambda word: word.push)
-    assert strongest.text == "R"
+    assert strongest.text == "G"
     checked = right.attribution
     assert checked is not None
     assert checked.is_complete
@@ -151,7 +151,7 @@ def test_what_stands_in_every_prompt_is_never_taken_away(right: ExplainResult) -
     assert marks[0] == "<|im_start|>user"
     assert "<|im_start|>assistant" in marks
     assert [word.push for word in right.prompt_words if word.is_mark] == [0.0] * len(marks)
-    assert " ".join(said) == rows(3, 6)[0][0]
+    assert " ".join(said) == rows(3, 6)[1][0]
 
 
 def test_without_the_strongest_tokens_an_answer_falls_further_than_by_chance(
@@ -199,7 +199,7 @@ def test_attention_is_a_share_of_the_prompt_and_says_which_layers(right: Explain
 def test_the_words_of_the_answer_tell_how_the_training_changed_their_chances(
     right: ExplainResult,
 ) -> None:
-    assert [word.text for word in right.answer_words] == ["red", "<|im_end|>"]
+    assert [word.text for word in right.answer_words] == ["green", "<|im_end|>"]
     first = right.answer_words[0]
     assert first.log_prob_tuned > first.log_prob_base
     assert all(word.kl > 0.1 for word in right.answer_words)
@@ -215,7 +215,7 @@ def test_without_time_it_says_what_it_could_not_check(taught: Taught) -> None:
     found = taught.explain("hurried", 3, budget_s=1e-6)
 
     assert found.attribution is not None
-    assert found.attribution.steps == 16
+    assert found.attribution.steps == 4
     assert found.influence is not None
     assert found.influence.looked_at == 2
 
@@ -265,7 +265,7 @@ def test_a_cancel_is_obeyed(taught: Taught) -> None:
 
 
 def test_it_tells_how_far_it_is(taught: Taught, right: ExplainResult) -> None:
-    assert right.row == 2
+    assert right.row == 3
     stages = [line.stage for line in read_progress(taught.root / "right")]
 
     assert "weighing the words of the prompt" in stages
@@ -273,7 +273,7 @@ def test_it_tells_how_far_it_is(taught: Taught, right: ExplainResult) -> None:
 
 
 def test_the_same_question_has_the_same_answer(taught: Taught, right: ExplainResult) -> None:
-    again = taught.explain("again", 2)
+    again = taught.explain("again", 3, said="green")
 
     timeless = {"explain_s"}
     assert again.model_dump(exclude=timeless) == right.model_dump(exclude=timeless)

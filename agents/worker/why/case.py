@@ -27,7 +27,7 @@ class Case:
     right: list[int] | None
     """The right answer, where what is explained is why the model did not say that; else None."""
     blank: int
-    """Token that stands for a word that was taken away: the one that ends a text."""
+    """Token that stands for one that was taken away (`blank_of`)."""
     fixed: frozenset[int]
     """Places of the prompt that stand there whatever is asked (`frame`); they are never taken away."""
     beat: Callable[[], None]
@@ -70,6 +70,15 @@ class Case:
         chances = logits.float().log_softmax(-1).gather(2, targets[..., None])
         found: Tensor = chances.sum(dim=(1, 2))
         return found
+
+
+def blank_of(tokenizer: Any, end: int) -> int:
+    """Return the token of a line break, which says nothing; without one the token that ends a text.
+
+    Between a word and the end of a text a model changes its mind more often on the way: parts add up later.
+    """
+    ids: list[int] = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    return ids[-1] if ids else end
 
 
 def frame(tokenizer: Any, row: Row, prompt: Sequence[int]) -> frozenset[int]:

@@ -140,7 +140,8 @@ class _Gradients:
     def of(self, loss: Tensor) -> dict[int, Tensor]:
         """Return the gradient of a loss by layer, as a sketch where it is long."""
         flat = [weight for weights in self.weights.values() for weight in weights]
-        found = iter(torch.autograd.grad(loss, flat))
+        # an expert that no token went to has no gradient
+        found = iter(torch.autograd.grad(loss, flat, allow_unused=True, materialize_grads=True))
         return {
             layer: self._sketched(torch.cat([next(found).flatten() for _ in weights]).float())
             for layer, weights in self.weights.items()

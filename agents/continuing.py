@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
-from agents import work
+from agents import kept, work
 from agents.jobs import EarlierAdapter, FileRef, JobKind, LearntRows, TrainResult
-from agents.recipe import Method, Recipe, RecipeChange, TargetModules, Tuning
+from agents.recipe import Method, RecipeChange, TargetModules, Tuning
 from agents.services import Services, UserError
 from storage import datasets, jobs
 from storage.models import Job, Phase, Run
@@ -107,7 +107,7 @@ def find(session: Session, run: Run) -> Parent:
     trained = _trained(job)
     if plan is None or job is None or trained is None:
         raise UserError(f"Run #{run_id} has no adapter yet that another run could go on from.")
-    recipe = Recipe.model_validate(plan.recipe)
+    recipe = kept.recipe_of(plan, job)
     return Parent(
         run=run_id,
         iteration=iteration,

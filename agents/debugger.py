@@ -12,7 +12,9 @@ from agents import (
     continuing,
     feedback,
     gates,
+    kept,
     listening,
+    rate_candidates,
     row_changes,
     row_doubts,
     row_forecast,
@@ -28,7 +30,6 @@ from agents.jobs import (
     JobKind,
     MeasureResult,
     TrainResult,
-    TrainSpec,
 )
 from agents.planning import Estimate
 from agents.recipe import Method, Recipe, RecipeChange
@@ -52,6 +53,8 @@ INSPECT_S = 300.0
 """Time for one more look at the rows, where the training has looked at them too seldom."""
 ASKED = "asked"
 NOTHING_LEFT = "There is nothing left that I could change on my own. More rows would help most."
+OFFERED_ONLY = frozenset({row_forecast.RULE, rate_candidates.RULE})
+"""Rules that tell nothing of what went wrong."""
 MOST_TOLD = 3
 """Findings that a person is shown beside their own wishes."""
 
@@ -107,7 +110,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Turn numbers and a person's words into suggestions, and go on to the next plan or back to the best so far."""
     services = runtime.context
     known = await services.db.read(_known, state["run_id"])
-    recipe = Recipe.model_validate(known.plan.recipe)
+    recipe = kept.recipe_of(known.plan, known.training)
     looked, notes = await _inspected(services, known)
     by_rules = diagnose(_evidence(known, recipe))
     words = known.answer.comment or "" if known.answer else ""
@@ -215,14 +218,14 @@ def _tries(session: Session, run_id: int, before: int) -> Iterator[Try]:
             continue
         losses = TrainResult.model_validate(job.payload).dev_losses[1:]
         if losses:
-            yield Try(Recipe.model_validate(plan.recipe), min(loss for _step, loss in losses))
+            yield Try(kept.recipe_of(plan, job), min(loss for _step, loss in losses))
 
 
 async def _inspected(
     services: Services, known: _Known
 ) -> tuple[InspectResult | None, tuple[str, ...]]:
     """Have the training rows looked at, once per try; None, and why, where that is not possible or of no use any more."""
-    spec = TrainSpec.model_validate(known.training.spec)
+    spec = kept.training_of(known.training)
     trained = known.trained
     if (
         trained is None
@@ -287,7 +290,8 @@ def _told(findings: list[Finding]) -> list[Finding]:
     """Return what is worth a person's time: what they said themselves, and the most telling findings."""
     theirs = [f for f in findings if f.rule == ASKED or f.said]
     ahead = [f for f in findings if f.rule == row_forecast.RULE]
-    return theirs + [f for f in findings if f not in theirs and f not in ahead][:MOST_TOLD] + ahead
+    others = [f for f in findings if f not in theirs and f.rule not in OFFERED_ONLY]
+    return theirs + others[:MOST_TOLD] + ahead
 
 
 def _save(
@@ -299,6 +303,8 @@ def _save(
     looked: InspectResult | None,
 ) -> None:
     run, now = known.run, services.clock.now()
+    recipe = kept.recipe_of(known.plan, known.training)
+    findings = rate_candidates.added(session, services, run, known.plan, recipe, findings)
     rows = []
     for position, (finding, taken) in enumerate(zip(findings, _taken(findings), strict=True)):
         row = _row(run, known.iterations, position, finding, services)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from sqlmodel import Session
 
-from agents import continuing, model_card, weights, work
+from agents import continuing, kept, model_card, weights, work
 from agents.continuing import Parent
 from agents.jobs import EvaluateResult, JobKind, TrainResult
 from agents.model_card import Parcel
@@ -55,7 +55,7 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
     trained = TrainResult.model_validate(work.payload(job))
     if trained.adapter_dir is None:
         raise UserError("The training left no adapter that could be handed over.")
-    recipe = Recipe.model_validate(plan_row.recipe)
+    recipe = kept.recipe_of(plan_row, job)
     source = services.model_ref(recipe.model).source
     uploads = datasets.uploads(session, run_id)
     found = {

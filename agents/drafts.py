@@ -21,15 +21,25 @@ from agents import (
 )
 from agents.continuing import Parent
 from agents.jobs import Doubt, IntakeResult, MeasureResult
+from agents.kept import AS_IN
 from agents.offers import Taking
-from agents.recipe import CHANGES, Method, Recipe, RecipeChange, TargetModules, Tuning
+from agents.recipe import (
+    CHANGES,
+    Method,
+    Recipe,
+    RecipeChange,
+    TargetModules,
+    Tuning,
+    with_candidates,
+)
 from agents.row_changes import PlannedRows, RowsChange, Wish
 from agents.services import Services, UserError
 from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
 ASKED = "as you asked"
 SUGGESTED = "suggested by the debugger"
-AS_IN = "as in try "
+SINGLE_AGAIN = {("candidates", "None"), ("candidates", "none")}
+"""What is no origin of a value: there are no candidates any more."""
 ORIGINS = TypeAdapter(list[tuple[str, str, str]])
 
 
@@ -197,7 +207,7 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
             changes = [*(c for c in changes if c.field not in fields), *wished]
             reasons |= dict.fromkeys(fields, ASKED)
             notes += more
-    changes, stays = continuing.possible(parent, changes)
+    changes, stays = continuing.possible(parent, with_candidates(changes, before))
     begun = before
     refused: list[str] = []
     if parent is None:
@@ -206,7 +216,8 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     kept_shape = _shape(parent)
     usual = SUGGESTED if asked_words is None else ASKED
     new = [(c.field, str(c.value), reasons.get(c.field, usual)) for c in changes] + kept_shape
-    named = {entry[0] for entry in new} | set(continuing.SHAPE if parent else ())
+    new = [entry for entry in new if entry[:2] not in SINGLE_AGAIN]
+    named = fields | {entry[0] for entry in new} | set(continuing.SHAPE if parent else ())
     named |= {"tuning"} if refused else set()
     earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
     if before.method is not Method.SFT:
@@ -273,7 +284,8 @@ def _first(services: Services, known: Known, model: str, measured: MeasureResult
     begun = start(known, model)
     if parent is not None:
         continuing.check_method(parent, begun.method)
-    wishes, _stays = continuing.possible(parent, CHANGES.validate_python(known.run.wishes))
+    wanted = with_candidates(CHANGES.validate_python(known.run.wishes), begun)
+    wishes, _stays = continuing.possible(parent, wanted)
     mode = services.settings.training.checkpoint_mode
     plain = [w for w in wishes if begun.method is Method.SFT or w.field not in methods.OWN_FIELDS]
     wished: dict[str, Any] = {w.field: w.value for w in plain} | (parent.shape if parent else {})

@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import continuing, gates, judging, planning, work
+from agents import continuing, gates, judging, kept, planning, work
 from agents.jobs import (
     EvaluateResult,
     EvaluateSpec,
@@ -132,7 +132,7 @@ def _known(session: Session, services: Services, run_id: int) -> _Known:
 
 
 def _spec(services: Services, known: _Known, trained: TrainResult) -> EvaluateSpec:
-    recipe = Recipe.model_validate(known.plan.recipe)
+    recipe = kept.recipe_of(known.plan, known.training)
     earlier = [EvaluateResult.model_validate(report.payload) for report in known.earlier]
     return EvaluateSpec(
         model=services.model_ref(recipe.model),

@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import delivery, work
+from agents import delivery, kept, work
 from agents.jobs import (
     ExportFormat,
     ExportResult,
@@ -76,7 +76,7 @@ def _wanted(session: Session, run_id: int) -> _Wanted:
     trained = TrainResult.model_validate(work.payload(job))
     if trained.adapter_dir is None:
         raise UserError("The training left no adapter that could be exported.")
-    return _Wanted(run, Recipe.model_validate(plan.recipe), trained, job.id, dev)
+    return _Wanted(run, kept.recipe_of(plan, job), trained, job.id, dev)
 
 
 def _spec(services: Services, wanted: _Wanted) -> ExportSpec:

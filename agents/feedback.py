@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from agents.candidates import CHOICE, NONE, VARIED
 from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
 from agents.recipe import (
@@ -45,6 +46,22 @@ NO = frozenset({"❌", "no", "n", "reject", "stop", "nein", "non"})
 
 _NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?k?)"
 _IS = r"\s*(?:=|:|to|of|is|at)?\s*"
+_ONE = r"\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+_AND = r"\s*(?:,(?!\d{3}\b)\s*(?:(?:and|or)\b)?|/|&|\b(?:and|or|vs\.?|versus|against)\b)\s*"
+_END = (
+    r"(?=\s*(?:$|[,;:!?)]|\.(?!\d)|"
+    r"\b(?:and|or|but|please|then|instead|with|on|for|each|as|to|in|if)\b))"
+)
+_SEVERAL = tuple(
+    (field, rf"\b{words}{_IS}({_ONE}(?:{_AND}{_ONE})+){_END}")
+    for field, words in {
+        "learning_rate": r"(?:learning[ _-]?rates?|lrs?)",
+        "warmup_fraction": r"warm[ _-]?ups?(?:[ _-]?fractions?)?",
+        "weight_decay": r"weight[ _-]?decays?",
+        "seed": r"seeds?",
+    }.items()
+)
+"""Values that are to be tried beside each other: "learning rates 1e-4, 3e-4 and 1e-3"."""
 _RULES: tuple[tuple[str, str], ...] = (
     ("max_test_rows", rf"{_NUMBER}\s+test\s+(?:rows|items|examples|questions)"),
     ("max_train_rows", rf"{_NUMBER}\s+(?:training\s+|train\s+)?(?:rows|examples|samples|lines)"),
@@ -62,6 +79,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("lora_r", rf"\br\s*=\s*{_NUMBER}"),
     ("max_length_tokens", rf"\b(?:max[ _-]?length|context){_IS}{_NUMBER}"),
     ("max_new_tokens", rf"\banswers?\s+of\s+(?:up\s+to\s+)?{_NUMBER}\s+tokens"),
+    ("warmup_fraction", rf"\bwarm[ _-]?up(?:[ _-]?fraction)?{_IS}{_NUMBER}"),
+    ("weight_decay", rf"\bweight[ _-]?decay{_IS}{_NUMBER}"),
     ("seed", rf"\bseed{_IS}{_NUMBER}"),
     (
         "target_gain_points",
@@ -86,7 +105,19 @@ _OPTIONS: tuple[tuple[str, str, str | bool], ...] = (
     ("use_rslora", r"\brs[ -]?lora\b", True),
     ("backend", r"\b(?:with|by|use|backend)\W+trl\b|\b(?:without|no|not)\W+autotrain\b", "trl"),
     ("backend", r"\bautotrain\b", Backend.AUTOTRAIN.value),
+    ("candidates", r"\b(?:no|without|drop)\W+(?:(?:the|other|any)\W+)?candidates\b", NONE),
 )
+FRACTIONAL = frozenset(
+    {
+        "epochs",
+        "learning_rate",
+        "lora_dropout",
+        "target_gain_points",
+        "warmup_fraction",
+        "weight_decay",
+    }
+)
+"""Fields whose values may be fractions."""
 _METRICS = {
     "exact match": Metric.EXACT_MATCH,
     "accuracy": Metric.EXACT_MATCH,
@@ -210,6 +241,12 @@ def by_rules(text: str, models: list[str]) -> list[RecipeChange]:
         if name.casefold() in rest:
             found["model"] = RecipeChange(field="model", value=name)
             rest = rest.replace(name.casefold(), " ")
+    for field, pattern in _SEVERAL:
+        match = re.search(pattern, rest)
+        if match and "candidates" not in found:
+            named = ", ".join(re.findall(_ONE, match[1]))
+            found["candidates"] = _candidates(f"{field} {named}")
+            rest = rest[: match.start()] + " " + rest[match.end() :]
     for field, pattern in _RULES:
         match = re.search(pattern, rest)
         if match and field not in found:
@@ -246,10 +283,12 @@ def from_pair(pair: str) -> RecipeChange:
         hint = f" Did you mean “{near[0]}”?" if near else f" There are: {', '.join(CHANGEABLE)}."
         raise UserError(f"There is no setting “{key}” in a recipe.{hint}")
     try:
+        if key in VARIED and "," in text:
+            return _candidates(f"{key} {text}")
+        if key == "candidates":
+            return _candidates(text)
         value = TypeAdapter[float | int | str](int | float | str).validate_strings(text.strip())
-        if key in {"epochs", "learning_rate", "lora_dropout", "target_gain_points"} and isinstance(
-            value, int
-        ):
+        if key in FRACTIONAL and isinstance(value, int):
             value = float(value)
         return _change(key, value)
     except ValidationError as error:
@@ -260,6 +299,15 @@ def _number(text: str) -> float | int:
     scale = 1000 if text.endswith("k") else 1
     value = float(text.removesuffix("k").replace(",", "")) * scale
     return int(value) if value.is_integer() and "e-" not in text else value
+
+
+def _candidates(text: str) -> RecipeChange:
+    """Return the wish to try several values, in the words that a recipe has for them."""
+    try:
+        named = CHOICE.validate_python(text)
+    except ValidationError:
+        return _change("candidates", text)  # the recipe says what is wrong with it
+    return _change("candidates", NONE if named is None else named.words)
 
 
 def _change(field: str, value: float | int | str) -> RecipeChange:

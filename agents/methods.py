@@ -39,7 +39,16 @@ RLHF = "rlhf"
 """A reward model from the person's own pairs, then RLOO on it."""
 LENGTH = "max_length_tokens"
 OWN_FIELDS = frozenset(
-    {"primary_metric", "metric", "beta", "rewards", "num_generations", "temperature", "backend"}
+    {
+        "primary_metric",
+        "metric",
+        "beta",
+        "rewards",
+        "num_generations",
+        "temperature",
+        "backend",
+        "candidates",
+    }
 )
 """What supervised fine-tuning knows nothing of, or otherwise."""
 NAMES = (AUTO, *(method.value for method in Method), RLHF)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import row_changes
-from agents.recipe import Recipe, RecipeChange
+from agents.candidates import CHOICE
+from agents.recipe import Recipe, RecipeChange, is_done
 from agents.row_changes import RowsChange
 from storage.models import Suggestion
 
@@ -94,20 +95,21 @@ def recipe_changes(
         change = of_recipe(there[number])
         if change is None:
             continue
-        if change.field in up:
-            notes.append(f"Change {number} sets {change.field} too, so it is left out.")
+        setting = _setting(change)
+        if setting in up:
+            notes.append(f"Change {number} sets {setting} too, so it is left out.")
         else:
-            up[change.field] = change
+            up[setting] = change
     back = {}
     for number in sorted(before - numbers):
         change = of_recipe(there[number])
-        if change is not None and getattr(plan, change.field) == change.value:
-            value = getattr(tried, change.field)
-            if change.field not in up:
-                back[change.field] = RecipeChange.model_validate(
-                    {"field": change.field, "value": value}
+        if change is not None and is_done(change, plan):
+            setting = _setting(change)
+            if setting not in up:
+                back[setting] = RecipeChange.model_validate(
+                    {"field": setting, "value": getattr(tried, setting)}
                 )
-    new = [change for change in up.values() if getattr(plan, change.field) != change.value]
+    new = [change for change in up.values() if not is_done(change, plan)]
     return new, list(back.values()), notes
 
 
@@ -139,7 +141,7 @@ def _merged(one: RowsChange, other: RowsChange) -> RowsChange:
 def is_taken(suggestion: Suggestion, recipe: Recipe) -> bool:
     """Tell whether a plan has what a suggestion says of its recipe; of rows what was said stands."""
     change = of_recipe(suggestion)
-    return change is None or getattr(recipe, change.field) == change.value
+    return change is None or is_done(change, recipe)
 
 
 def shown(suggestions: Sequence[Suggestion], recipe: Recipe) -> list[dict[str, Any]]:
@@ -162,6 +164,12 @@ def of_recipe(suggestion: Suggestion) -> RecipeChange | None:
     if suggestion.change is None or row_changes.is_of_rows(suggestion.change):
         return None
     return RecipeChange.model_validate(suggestion.change)
+
+
+def _setting(change: RecipeChange) -> str:
+    """Return the setting that a change is about: of candidates, the one that they try values of."""
+    named = CHOICE.validate_python(change.value) if change.field == "candidates" else None
+    return change.field if named is None else named.field
 
 
 def _of_rows(suggestion: Suggestion) -> RowsChange | None:

@@ -16,6 +16,7 @@ from agents import (
     feedback,
     gates,
     judging,
+    kept,
     memory,
     methods,
     offers,
@@ -89,7 +90,12 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
         draft.origins.insert(0, ("model", chosen.model, chosen.why))
     batch = MeasureSpec.model_validate(measured_job.spec).recipe.batch_size
     estimate = planning.estimate(
-        draft.recipe, known.data, measured, batch, services.settings.evaluation
+        draft.recipe,
+        known.data,
+        measured,
+        batch,
+        services.settings.evaluation,
+        services.settings.training.save_steps,
     )
     money = services.settings.budgets
     estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
@@ -135,7 +141,7 @@ def _known(session: Session, run_id: int) -> drafts.Known:
         raise LookupError(f"run {run_id} has no data to plan with")
     this = datasets.latest_plan(session, run_id, run.iteration)
     revert = None if run.revert is None else drafts.Revert.model_validate(run.revert)
-    before = datasets.latest_plan(session, run_id, run.iteration - 1)
+    before = _as_trained(session, datasets.latest_plan(session, run_id, run.iteration - 1))
     looked = jobs.latest(session, run_id, JobKind.INSPECT)
     found = (looked.payload if looked else None) or {}
     answer = None
@@ -147,17 +153,27 @@ def _known(session: Session, run_id: int) -> drafts.Known:
         uploads=datasets.uploads(session, run_id),
         data=IntakeResult.model_validate(work.payload(intake_job)),
         files=files,
-        before=this or datasets.latest_plan(session, run_id),
+        before=this or _as_trained(session, datasets.latest_plan(session, run_id)),
         answer=answer,
         suggestions=[]
         if revert is not None
         else datasets.suggestions(session, run_id, run.iteration - 1),
         tried=before,
         revert=revert,
-        earlier=datasets.latest_plan(session, run_id, revert.iteration) if revert else None,
+        earlier=_as_trained(session, datasets.latest_plan(session, run_id, revert.iteration))
+        if revert
+        else None,
         carried=row_changes.change_of(None if before is None else before.rows),
         doubts=InspectResult.model_validate(found).doubts if found else (),
     )
+
+
+def _as_trained(session: Session, plan: Plan | None) -> Plan | None:
+    """Return a plan with the candidate that its training has kept, if it had several."""
+    if plan is None:
+        return None
+    training = jobs.latest(session, plan.run_id, JobKind.TRAIN, plan.iteration)
+    return kept.plan_of(plan, training)
 
 
 def _wished_model(known: drafts.Known) -> str | None:

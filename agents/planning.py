@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agents import memory
+from agents.candidates import Candidates, rungs
 from agents.hyperparameters import rows_to_learn
 from agents.jobs import Baseline, IntakeResult, MeasureResult
 from agents.recipe import Method, Metric, Recipe, RecipeChange, Tuning, is_lean
-from configs.schema import EvaluationSettings
+from configs.schema import EvaluationSettings, TrainingSettings
 
 Z_FOR_80_PERCENT_POWER = 7.85
 """(z₀.₉₇₅ + z₀.₈)²: two-sided 5 %, 80 % power."""
@@ -21,6 +22,7 @@ FULL_STEP_FACTOR = {"cpu": 1.0, "cuda": 1.3}
 LoRA cost what they save; counted for a GPU: a third pass beside forward, forward again and backward."""
 FULL_STEP_FACTOR_OF_LEAN = 2.0
 """The same of a lean step, which full fine-tuning does not have: 1.7 and 2.1 in processor time, SmolLM2-135M."""
+SAVE_STEPS: int = TrainingSettings.model_fields["save_steps"].default
 FEWEST_ITEMS = 20
 """Below this many test items no verdict is given."""
 
@@ -30,6 +32,7 @@ class Estimate:
     """What a plan is expected to take, from steps measured on this machine."""
 
     steps: int
+    """Of one training."""
     train_rows: int
     test_rows: int
     step_s: float
@@ -50,6 +53,8 @@ class Estimate:
     """Language model that is asked about answers; None: no reward asks one."""
     questions: int = 0
     """How often, at most."""
+    all_steps: int | None = None
+    """Steps of all candidates together; None where there are none."""
 
     @property
     def fits(self) -> bool:
@@ -57,6 +62,13 @@ class Estimate:
         if self.memory_bytes is None or not self.memory_limit_bytes:
             return True
         return self.memory_bytes <= memory.ROOM * self.memory_limit_bytes
+
+    @property
+    def one_training_s(self) -> float:
+        """The training of one candidate alone, where there are several."""
+        if self.all_steps is None:
+            return self.train_s
+        return self.train_s * self.steps / self.all_steps
 
     @property
     def total_s(self) -> float:
@@ -90,8 +102,12 @@ def estimate(
     measured: MeasureResult,
     measured_batch: int,
     asked: EvaluationSettings | None = None,
+    save_steps: int = SAVE_STEPS,
 ) -> Estimate:
-    """Return what a recipe is expected to take on this machine; `asked` says what else base and tuned are asked."""
+    """Return what a recipe is expected to take on this machine; `asked` says what else base and tuned are asked.
+
+    `save_steps` lie between two checkpoints, at most: candidates are compared where one is saved.
+    """
     rows = rows_to_learn(data, measured, recipe.max_train_rows)
     tests = min(data.test_rows, recipe.max_test_rows or data.test_rows)
     steps = math.ceil(rows * recipe.epochs / recipe.batch_size)
@@ -102,6 +118,7 @@ def estimate(
     dev_passes = 6  # base, end and a few between: the trainer spreads them over the run
     dev_s = dev_passes * data.dev_rows * row_s
     # a base that was never taught the task rambles to the end; the tuned one answers as the rows do
+    parts, all_steps = _race(recipe, steps, save_steps)
     answer_tokens = recipe.max_new_tokens + measured.completion_tokens_p95
     answers_s = tests * answer_tokens * measured.decode_token_s
     if not recipe.is_judged_by_answers:
@@ -116,10 +133,19 @@ def estimate(
         train_rows=rows,
         test_rows=tests,
         step_s=step_s,
-        train_s=measured.load_s + steps * step_s + dev_s,
+        train_s=parts * measured.load_s + all_steps * step_s + dev_s * all_steps / steps,
         evaluate_s=measured.load_s + answers_s + _beside(recipe, measured, row_s, tests, asked),
         smallest_gain=smallest_gain(tests),
+        all_steps=None if recipe.candidates is None else all_steps,
     )
+
+
+def _race(recipe: Recipe, steps: int, save_steps: int) -> tuple[int, int]:
+    """Return how often a training is taken up, and how many steps it takes, over all candidates."""
+    if recipe.candidates is None:
+        return 1, steps
+    all_rungs = rungs(len(recipe.candidates.values), steps, save_steps)
+    return sum(rung.candidates for rung in all_rungs), sum(rung.steps for rung in all_rungs)
 
 
 def _beside(
@@ -151,7 +177,11 @@ def _step_factor(recipe: Recipe, measured: MeasureResult) -> float:
 def difference(before: Recipe, after: Recipe) -> list[tuple[str, str, str]]:
     """Return (field, before, after) of all that differs."""
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return [(name, _say(old[name]), _say(new[name])) for name in new if old[name] != new[name]]
+    return [
+        (name, _say(name, old[name]), _say(name, new[name]))
+        for name in new
+        if old[name] != new[name]
+    ]
 
 
 def scaled(recipe: Recipe, field: str, factor: float) -> RecipeChange:
@@ -162,5 +192,7 @@ def scaled(recipe: Recipe, field: str, factor: float) -> RecipeChange:
     return RecipeChange.model_validate({"field": field, "value": float(f"{value:.2g}")})
 
 
-def _say(value: object) -> str:
+def _say(name: str, value: object) -> str:
+    if name == "candidates":
+        return "none" if value is None else Candidates.model_validate(value).words
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

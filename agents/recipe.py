@@ -1,5 +1,6 @@
 """The recipe of a run and the typed changes that people, rules and language models may make to it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, get_args
 
@@ -12,12 +13,17 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
+from agents.candidates import CHOICE, Choice
 from agents.metric import Metric as Metric
 from agents.own_metric import OwnMetric
 from agents.rewards import Rewards
+from agents.tuning import Quantisation as Quantisation
+from agents.tuning import TargetModules as TargetModules
+from agents.tuning import Tuning as Tuning
 from configs.schema import Backend, CheckpointMode
 
 MICRO_BATCH = {"cpu": 4, "cuda": 8}
@@ -65,6 +71,10 @@ AUTOTRAINED = (Method.SFT, Method.DPO, Method.ORPO)
 """Methods for which AutoTrain writes an adapter that is used here like any other."""
 
 
+COMPARABLE = (Method.SFT, Method.DPO, Method.KTO, Method.ORPO, Method.CPO)
+"""Methods whose dev loss tells which of several candidates learns best."""
+
+
 OF_METHOD = {
     Method.KTO: Metric.VOTE_ACCURACY,
     **dict.fromkeys(PAIRED, Metric.PAIR_ACCURACY),
@@ -86,35 +96,6 @@ CAN_DECIDE = (
 DpoLoss = Literal[
     "sigmoid", "ipo", "hinge", "robust", "sigmoid_norm", "apo_zero", "apo_down", "sft"
 ]
-
-
-class Quantisation(StrEnum):
-    """How the frozen weights of the base are held while an adapter is trained."""
-
-    NONE = "none"
-    """As they are loaded: bf16 on a GPU that has it, else fp32."""
-    FOUR_BIT = "4bit"
-    """NF4 with double quantisation (QLoRA): a quarter of the memory, slower steps. Needs a GPU."""
-
-
-class Tuning(StrEnum):
-    """What of a model is trained."""
-
-    LORA = "lora"
-    """Two small matrices beside each linear layer."""
-    FULL = "full"
-    """Linear layers and norms themselves; the tables of the vocabulary stay as they are. For small models."""
-
-
-class TargetModules(StrEnum):
-    """Which linear layers LoRA adapts."""
-
-    ALL_LINEAR = "all-linear"
-    """All of them, except the one that scores the vocabulary."""
-    ATTENTION = "attention"
-    """The projections of the attention."""
-    MLP = "mlp"
-    """The layers of the MLP."""
 
 
 def _can_be_primary(metric: Metric) -> Metric:
@@ -194,6 +175,8 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 17
     backend: Backend = Backend.TRL
     """Program that trains."""
+    candidates: Choice = None
+    """Values of one setting that are trained beside each other until one is left. None: there is only this recipe."""
 
     @property
     def is_judged_by_answers(self) -> bool:
@@ -227,12 +210,40 @@ class Recipe(BaseModel):
             raise ValueError(f"AutoTrain is not used for {cannot}; backend=trl is")
         return self
 
+    @model_validator(mode="after")
+    def _has_candidates_that_can_be_compared(self) -> "Recipe":
+        if self.candidates is None:
+            return self
+        if self.method not in COMPARABLE:
+            raise ValueError(
+                f"candidates are compared by their dev loss, which is done for {', '.join(COMPARABLE)}; "
+                f"{self.method.value} takes one value at a time"
+            )
+        field, (own, *others) = self.candidates.field, self.candidates.values
+        if getattr(self, field) != own:
+            raise ValueError(f"the first candidate is the plan's own {field}")
+        for value in others:
+            try:
+                self.alone(value)
+            except ValidationError as error:
+                raise ValueError(f"{field} {value:g}: {error.errors()[0]['msg'].lower()}") from None
+        return self
+
+    def alone(self, value: float | None = None) -> "Recipe":
+        """Return the recipe of one candidate by its value, as if there were no other; without one the plan's own."""
+        if self.candidates is None:
+            return self
+        own = self.candidates.values[0] if value is None else value
+        return Recipe.model_validate(
+            self.model_dump() | {"candidates": None, self.candidates.field: own}
+        )
+
     def amended(self, changes: "list[RecipeChange]") -> "Recipe":
         """Return a copy with the changes applied, validated anew. A `metric` of one's own decides unless another one is named.
 
         Raises: pydantic.ValidationError: a value lies outside the field's bounds.
         """
-        values = {change.field: change.value for change in changes}
+        values = {change.field: change.value for change in with_candidates(changes, self)}
         decides = {"primary_metric": Metric.OWN} if values.get("metric") else {}
         return Recipe.model_validate(self.model_dump() | decides | values)
 
@@ -265,6 +276,7 @@ def _beyond_autotrain(recipe: Recipe) -> str | None:
         and recipe.beta != ORPO_BETA,
         "dpo with another loss than sigmoid": recipe.method is Method.DPO
         and recipe.dpo_losses != ("sigmoid",),
+        "several candidates": recipe.candidates is not None,
     }
     return next((what for what, asked in refused.items() if asked), None)
 
@@ -297,8 +309,11 @@ Changeable = Literal[
     "num_generations",
     "temperature",
     "rewards",
+    "warmup_fraction",
+    "weight_decay",
     "seed",
     "backend",
+    "candidates",
 ]
 CHANGEABLE: tuple[str, ...] = get_args(Changeable)
 
@@ -313,6 +328,30 @@ class RecipeChange(BaseModel):
 
 
 CHANGES = TypeAdapter(list[RecipeChange])
+
+
+def with_candidates(changes: Iterable[RecipeChange], recipe: Recipe) -> list[RecipeChange]:
+    """Return changes with what follows for candidates: the first one is the plan's own value, and a single value ends them.
+
+    Raises: pydantic.ValidationError: no candidates can be read out of a change.
+    """
+    by_field = {change.field: change for change in changes}
+    if (change := by_field.get("candidates")) is not None:
+        named = CHOICE.validate_python(change.value)
+        if named is not None:
+            own = RecipeChange(field=named.field, value=named.values[0])
+            by_field[named.field] = own
+    elif recipe.candidates is not None and recipe.candidates.field in by_field:
+        by_field["candidates"] = RecipeChange(field="candidates", value=None)
+    return list(by_field.values())
+
+
+def is_done(change: RecipeChange, recipe: Recipe) -> bool:
+    """Tell whether a recipe has what a change asks for."""
+    if change.field == "candidates":
+        return recipe.candidates == CHOICE.validate_python(change.value)
+    is_one_of = recipe.candidates is not None and recipe.candidates.field == change.field
+    return not is_one_of and bool(getattr(recipe, change.field) == change.value)
 
 
 def texts_of_row(method: Method) -> int:

@@ -67,7 +67,9 @@ def _no_improvement(best: int, iterations: int) -> str | None:
 
 
 def _too_dear(session: Session, services: Services, run: Run, plan: Plan) -> str | None:
-    minutes = Estimate(**plan.estimate).total_s / 60
+    guess = Estimate(**plan.estimate)
+    # the next try goes on with the candidate that was kept
+    minutes = (guess.one_training_s + guess.evaluate_s) / 60
     short = budget.lacking(session, services, run, minutes)
     return (
         None

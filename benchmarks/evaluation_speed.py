@@ -263,9 +263,9 @@ def _worker(order: dict[str, Any]) -> None:
     watch = _Stopwatch()
 
     class Timed(Reporter):
-        def stage(self, name: str, steps: int = 0) -> None:
+        def stage(self, name: str, steps: int = 0, step: int = 0) -> None:
             watch.mark(next((who for who in BOTH if who in name), name))
-            super().stage(name, steps)
+            super().stage(name, steps, step)
 
     spec, folder = EvaluateSpec.model_validate(order["spec"]), Path(order["folder"])
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)

@@ -9,7 +9,7 @@ from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
 from agents.rewards import Judge
-from bot import blind_cards, data_cards, reports
+from bot import blind_cards, candidate_cards, data_cards, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
 from bot.surface import Card, Question, Tone
@@ -58,6 +58,7 @@ def plan(scene: Scene) -> Card:
     lines = [
         f"Teach **{plain(recipe.model, 80)}** with {guess.train_rows:,} of your rows, {recipe.epochs:g} times over"
         f" ({guess.steps:,} steps), then let base and tuned answer {guess.test_rows:,} rows neither has seen.",
+        *candidate_cards.planned(recipe, guess),
         *_parent_sentences(shown.get("parent")),
         f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
         *_cost_sentence(guess),

@@ -15,7 +15,7 @@ from agents.jobs import (
     TrainResult,
     Verdict,
 )
-from bot import caveats, dependence, examples, metric_tables
+from bot import candidate_cards, caveats, dependence, examples, metric_tables
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.reported import Reported
 from bot.surface import Card, Field
@@ -232,7 +232,12 @@ def training_summary(payload: dict[str, Any]) -> str:
     """Say how a training went, and which rows to look at."""
     done = TrainResult.model_validate(payload)
     return "\n".join(
-        [went(done), *_left_out(done), *(jump(spike) for spike in _highest(done.spikes))]
+        [
+            went(done),
+            *candidate_cards.ended(done),
+            *_left_out(done),
+            *(jump(spike) for spike in _highest(done.spikes)),
+        ]
     )
 
 
@@ -302,6 +307,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
         *dependence.table(result.swaps),
         *caveats.contaminated(result.contamination),
         went(done) if done else "",
+        "\n".join(candidate_cards.ended(done)) if done else "",
         *(_spikes(done) if done else []),
         *examples.blocks(examples.BEST, result.best),
         *examples.blocks(examples.WORST, result.worst),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from agents import opinions, work
+from agents import kept, opinions, work
 from agents.jobs import (
     JobKind,
     JobOutcome,
@@ -83,8 +83,11 @@ def _training(session: Session, run_id: int) -> Job:
 
 
 def _spec_of(app: App, job: Job, folder: Path) -> JobSpec:
-    """Return what is trained anew. A judge is asked about answers only that it has not seen in the first training."""
-    spec = TrainSpec.model_validate(job.spec)
+    """Return what is trained anew: of several candidates the one that was kept, as it gives the same adapter alone.
+
+    A judge is asked about answers only that it has not seen in the first training.
+    """
+    spec = kept.training_of(job)
     own: dict[str, Any] = {"checkpoints_dir": "checkpoints", "hold_at_checkpoint": False}
     if spec.judge_dir is not None:
         own["judge_dir"] = "judge"

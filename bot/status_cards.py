@@ -100,8 +100,12 @@ def progress(scene: Scene) -> str:
 
 
 def _losses(told: tuple[Progress, ...]) -> list[float]:
-    """Return the loss by step. A worker that was started again has done some steps twice, with the same outcome."""
-    by_step = {line.step: line.loss for line in told if line.loss is not None}
+    """Return the loss by step. A worker that was started again has done some steps twice, with the same outcome.
+
+    Of several candidates the one that trains has a curve: the losses of two of them say nothing side by side.
+    """
+    learnt = [line for line in told if line.loss is not None]
+    by_step = {line.step: line.loss or 0.0 for line in learnt if line.stage == learnt[-1].stage}
     return [by_step[step] for step in sorted(by_step)]
 
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from agents.candidates import Candidates
 from agents.jobs import (
     AbilityScore,
     Answered,
     Attribute,
     AttributeFlips,
+    CandidateEnd,
+    CandidateOutcome,
     Comparison,
     Dependence,
     Doubt,
@@ -104,6 +107,23 @@ def a_training(**facts: Any) -> TrainResult:
         "base_hub_id": "example/base",
     }
     return TrainResult(**(found | facts))
+
+
+def a_race(several: Candidates, chosen: int = 2) -> tuple[CandidateOutcome, ...]:
+    """Return what would have become of candidates of which one, by its number, was better than the others at step 5."""
+    return tuple(
+        CandidateOutcome(
+            field=several.field,
+            value=value,
+            steps_done=10 if number == chosen else 5,
+            train_s=5.0,
+            dev_losses=((5, 1.0), (10, 0.995)) if number == chosen else ((5, 1.5),),
+            out=None if number == chosen else CandidateEnd.DEV_LOSS,
+            out_at_step=None if number == chosen else 5,
+            chosen=number == chosen,
+        )
+        for number, value in enumerate(several.values, start=1)
+    )
 
 
 def an_inspection(doubts: int | tuple[Doubt, ...] = 0, **facts: Any) -> InspectResult:

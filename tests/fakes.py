@@ -40,7 +40,14 @@ from agents.recipe import Method
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
 from tests.explanations import an_explanation
-from tests.facts import a_measurement, a_training, an_evaluation, an_inspection, an_intake
+from tests.facts import (
+    a_measurement,
+    a_race,
+    a_training,
+    an_evaluation,
+    an_inspection,
+    an_intake,
+)
 from tests.selections import a_selection
 from tests.stub_exports import a_written_export
 
@@ -190,6 +197,8 @@ def _train(folder: Path, spec: TrainSpec) -> tuple[JobOutcome, TrainResult]:
         jobs.append_progress(folder, line)
     outcome = JobOutcome.STOPPED if spec.finish_now else JobOutcome.SUCCEEDED
     done = _trained(folder, steps=10, reason=None, keep=True)
+    if (several := spec.recipe.candidates) is not None:
+        done = done.model_copy(update={"candidates": a_race(several)})
     if spec.recipe.method is Method.REWARD:
         done = done.model_copy(update={"reward_scale": RewardScale(centre=0.5, margin=2.0)})
     return outcome, done

@@ -130,7 +130,16 @@ from agents.jobs.swapped import (
     Sides,
     SwapReport,
 )
-from agents.jobs.training import DEV_LOSS_ROSE, LossSpike, Probe, Targets, TrainResult, TrainSpec
+from agents.jobs.training import (
+    DEV_LOSS_ROSE,
+    CandidateEnd,
+    CandidateOutcome,
+    LossSpike,
+    Probe,
+    Targets,
+    TrainResult,
+    TrainSpec,
+)
 
 __all__ = [
     "DEV_LOSS_ROSE",
@@ -150,6 +159,8 @@ __all__ = [
     "Baseline",
     "Breakdown",
     "Candidate",
+    "CandidateEnd",
+    "CandidateOutcome",
     "Changes",
     "Comparison",
     "Confusion",

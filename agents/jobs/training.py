@@ -1,5 +1,6 @@
 """A training, and how its adapter came about."""
 
+from enum import StrEnum
 from typing import Literal
 
 from agents.jobs.messages import EarlierAdapter, FileRef, JobKind, Message, ModelRef, RewardScale
@@ -61,6 +62,17 @@ class TrainSpec(Message):
             return self.recipe
         return self.recipe.model_copy(update={"micro_batch_size": self.rows_at_once})
 
+    def of_candidate(self, number: int) -> "TrainSpec":
+        """Return the training of one candidate alone, by its number from 1 on, with checkpoints of its own."""
+        if self.recipe.candidates is None:
+            return self
+        return self.model_copy(
+            update={
+                "recipe": self.recipe.alone(self.recipe.candidates.values[number - 1]),
+                "checkpoints_dir": f"{self.checkpoints_dir}/candidate-{number}",
+            }
+        )
+
 
 class LossSpike(Message):
     """A step whose loss stood out, and what was learnt from in it."""
@@ -115,6 +127,33 @@ class Probe(Message):
     contradicted_count: int = 0
 
 
+class CandidateEnd(StrEnum):
+    """Why a candidate was not trained to its end."""
+
+    DEV_LOSS = "dev_loss"
+    """At the end of a rung, others had a lower dev loss."""
+    NOT_FINITE = "not_finite"
+    """A number was infinite or not a number."""
+
+
+class CandidateOutcome(Message):
+    """What became of one of several candidates."""
+
+    field: str
+    """Setting in which they differ."""
+    value: int | float
+    steps_done: int
+    train_s: float
+    """Seconds spent in its optimizer steps, over all attempts."""
+    dev_losses: tuple[tuple[int, float], ...]
+    """(step, dev loss) at the ends of the rungs that it has come to, and where it has ended early by itself."""
+    out: CandidateEnd | None = None
+    """None: it was not out when the training ended."""
+    out_at_step: int | None = None
+    chosen: bool = False
+    """Its adapter is the result, and all other numbers of the result are its own."""
+
+
 class TrainResult(Message):
     """An adapter and how it came about."""
 
@@ -164,6 +203,14 @@ class TrainResult(Message):
     """Median over the adapted layers of ‖ΔW‖ ÷ ‖W‖, at the last step; None where it is not a plain LoRA."""
     probe: Probe | None = None
     """None: as of `targets`, or the training was broken off or paused."""
+    candidates: tuple[CandidateOutcome, ...] = ()
+    """In the order of the recipe; none where it has none."""
+
+    @property
+    def chosen_candidate(self) -> int | None:
+        """Number of the candidate whose adapter was kept, from 1 on; None where there are none, or none is chosen yet."""
+        numbered = enumerate(self.candidates, start=1)
+        return next((number for number, one in numbered if one.chosen), None)
 
     @property
     def best_dev_loss(self) -> float | None:

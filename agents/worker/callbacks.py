@@ -16,7 +16,7 @@ from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, p
 from agents.worker.progress import Reporter
 from agents.worker.row_log import RowLog
 from agents.worker.spikes import SpikeWatch
-from agents.worker.timetable import GATE, REQUESTED, Timetable, has_risen
+from agents.worker.timetable import GATE, REQUESTED, Stretch, Timetable, has_risen
 
 # The signatures are the trainer's; it calls every method with all keyword arguments it has.
 # ruff: noqa: ARG002
@@ -77,7 +77,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]  # transformers ships no
         step = state.global_step
         last = step >= self.table.steps
         self.ending = None if last else self._reason_to_end(step)
-        if self.ending:
+        if self.ending or step == self.table.until:
             control.should_training_stop = True
         control.should_evaluate = self.table.evaluates(step) or bool(self.ending)
         control.should_save = self.table.saves(step) or bool(self.ending)
@@ -113,17 +113,18 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
     def __init__(
         self,
         reporter: Reporter,
-        table: Timetable,
+        stretch: Stretch,
         tokens_by_step: list[int],
         earlier_s: float,
         watch: SpikeWatch,
         *,
         boards: Boards,
     ) -> None:
+        self.stretch = stretch
         self.watch = watch
         self.boards = boards
         self.reporter = reporter
-        self.table = table
+        self.table = stretch.table
         self.tokens_by_step = tokens_by_step
         self.earlier_s = earlier_s
         """Seconds in optimizer steps, all attempts before this one."""
@@ -138,7 +139,8 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Note where this attempt starts."""
         self.first_step = state.global_step
-        self.reporter.stage("training", self.table.steps)
+        done = self.stretch.before + state.global_step
+        self.reporter.stage(self.stretch.stage, self.stretch.steps, done)
         self.began_s = time.monotonic()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -193,9 +195,9 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
 
     def _line(self, step: int, **numbers: float | None) -> None:
         tokens = self.tokens_by_step[step]
-        line = Progress(stage="training", step=step, tokens=tokens, **numbers)
+        line = Progress(stage=self.stretch.stage, step=step, tokens=tokens, **numbers)
         self.boards.write(line)
-        self.reporter.line(line)
+        self.reporter.line(line.model_copy(update={"step": self.stretch.before + step}))
 
     def _done(self, step: int) -> int:
         """Return the tokens of this attempt."""
@@ -205,9 +207,12 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers ships no ty
         return round(self._done(step) / self.train_s, 1)
 
     def _eta_s(self, step: int) -> float:
-        done = self._done(step)
-        left = self.tokens_by_step[-1] - self.tokens_by_step[step]
-        return left * self.train_s / done + self.table.evaluations_after(step) * self.evaluation_s
+        tokens = self.tokens_by_step[self.table.until] - self.tokens_by_step[step]
+        # other candidates learn from other rows, of about the same length
+        tokens += self.stretch.later * self.tokens_by_step[-1] // self.table.steps
+        looks = self.table.evaluations_after(step)
+        looks += self.stretch.later // self.table.evaluate_every
+        return tokens * self.train_s / self._done(step) + looks * self.evaluation_s
 
 
 class RowKeeper(TrainerCallback):  # type: ignore[misc]  # transformers ships no types

@@ -108,7 +108,9 @@ class Checkpoint:
 
 def training_sha256(spec: TrainSpec) -> str:
     """Return what tells one training from another; thread counts and folders do not matter."""
-    parts = [spec.model.source, spec.train.sha256, spec.dev.sha256, spec.recipe.model_dump_json()]
+    # one of several candidates is the training that it would be alone
+    recipe = spec.recipe.model_dump_json(exclude={"candidates"})
+    parts = [spec.model.source, spec.train.sha256, spec.dev.sha256, recipe]
     if spec.parent is not None:
         parts.append(spec.parent.adapter_sha256)
     if spec.reward_scale is not None:

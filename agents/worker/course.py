@@ -8,39 +8,26 @@ import importlib.metadata
 import math
 import os
 import platform
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.jobs import (
-    DEV_LOSS_ROSE,
-    FileRef,
-    JobError,
-    JobOutcome,
-    JobResult,
-    Probe,
-    StopMode,
-    Targets,
-    TrainResult,
-    TrainSpec,
-)
+from agents.jobs import DEV_LOSS_ROSE, FileRef, JobResult, StopMode, TrainSpec
 from agents.recipe import REWARDED, Method, Recipe, Tuning
 from agents.worker.checkpoints import (
     ADAPTER_FILES,
     Checkpoint,
     Origin,
-    Standing,
     best_of,
-    damages,
-    export_adapter,
     training_sha256,
     verified,
 )
 from agents.worker.errors import WorkerError
-from agents.worker.history import points, reward_scale, thinned
 from agents.worker.progress import Reporter
 from agents.worker.rewards import critics
-from agents.worker.timetable import Timetable, has_risen, timetable
+from agents.worker.timetable import REQUESTED, Stretch, has_risen, timetable
+from agents.worker.training_result import Course, Ending, result
 from configs.schema import Backend
 
 if TYPE_CHECKING:
@@ -70,11 +57,6 @@ METHODS = {
 """Each module is a `Teaching`. They are imported when needed: TRL alone takes ten seconds."""
 GETTING_READY = {Method.DPO: "noting how likely each answer is before the training"}
 """What takes long before the first step, by method."""
-OUTCOMES = {
-    None: JobOutcome.SUCCEEDED,
-    StopMode.FINISH: JobOutcome.STOPPED,
-    StopMode.PAUSE: JobOutcome.PAUSED,
-}
 
 
 class Teaching(Protocol):
@@ -92,26 +74,6 @@ class Teaching(Protocol):
         """Make the trainer; it saves and evaluates only when a callback tells it to."""
 
 
-@dataclass(frozen=True)
-class Course:
-    """A training as far as it came."""
-
-    origin: Origin
-    standing: Standing
-    checkpoints: list[Checkpoint]
-    """Verified ones that are left, oldest first."""
-    history: list[dict[str, Any]]
-    """What the trainer logged, earlier attempts included."""
-    resumed_from_step: int | None
-    ending: tuple[StopMode | None, str] | None = None
-    """How and why it ended early; without a mode where nobody asked for it."""
-    broken: str | None = None
-    """Name of the first number that was not finite."""
-    targets: Targets | None = None
-    update_size: float | None = None
-    probe: Probe | None = None
-
-
 def run(folder: Path, spec: TrainSpec) -> JobResult:
     """Train an adapter, or turn an earlier attempt's best checkpoint into the result (`finish_now`).
 
@@ -123,16 +85,18 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
         return job.run(folder, spec)
     reporter = Reporter(folder, obeys=frozenset({StopMode.CANCEL}))
     reporter.stage("looking for saved checkpoints")
+    if spec.recipe.candidates is not None:
+        from agents.worker import halving
+
+        return halving.run(folder, spec, reporter)
     saved = verified(folder / spec.checkpoints_dir, training_sha256(spec))
     if spec.finish_now:
-        course = _as_it_stands(saved, (StopMode.FINISH, "requested"))
-    elif saved and saved[-1].step == saved[-1].manifest.origin.steps:
-        course = _as_it_stands(saved, None)
-    elif saved and _has_risen(saved[-1], spec):
-        course = _as_it_stands(saved, (None, DEV_LOSS_ROSE))
+        course = as_it_stands(saved, (StopMode.FINISH, REQUESTED))
+    elif saved and is_over(saved[-1], spec):
+        course = as_it_stands(saved, early_end(saved[-1], spec))
     else:
-        course = _train(folder, spec, reporter, saved)
-    return _result(folder, spec, course)
+        course = train(folder, spec, reporter, saved, lambda steps: _whole(spec, steps))
+    return result(folder, spec, course)
 
 
 def teaching(method: Method) -> Teaching:
@@ -161,19 +125,29 @@ def load(folder: "BaseFolder", recipe: Recipe, reporter: Reporter) -> "LoadedBas
     return base
 
 
-def _has_risen(newest: Checkpoint, spec: TrainSpec) -> bool:
-    """Tell whether a training had ended early at its newest checkpoint, and only its result is missing."""
-    table = _timetable(spec, newest.manifest.origin.steps)
+def is_over(newest: Checkpoint, spec: TrainSpec) -> bool:
+    """Tell whether a training had come to its end at its newest checkpoint, and only its result is missing."""
+    return newest.step == newest.manifest.origin.steps or early_end(newest, spec) is not None
+
+
+def early_end(newest: Checkpoint, spec: TrainSpec) -> Ending | None:
+    """Return how a training had ended before its last step, by itself, at its newest checkpoint; None where it had not."""
+    steps = newest.manifest.origin.steps
+    table = timetable(steps, spec.save_steps, hold_at=0)
     evaluated = newest.manifest.standing.dev_loss is not None and table.evaluates(newest.step)
-    return evaluated and has_risen(newest.history(), table, spec.recipe.patience)
+    risen = newest.step < steps and evaluated
+    if risen and has_risen(newest.history(), table, spec.recipe.patience):
+        return None, DEV_LOSS_ROSE
+    return None
 
 
-def _timetable(spec: TrainSpec, steps: int) -> Timetable:
+def _whole(spec: TrainSpec, steps: int) -> Stretch:
     hold_at = math.ceil(spec.checkpoint_fraction * steps) * spec.hold_at_checkpoint
-    return timetable(steps, spec.save_steps, hold_at)
+    return Stretch(timetable(steps, spec.save_steps, hold_at), steps)
 
 
-def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode | None, str] | None) -> Course:
+def as_it_stands(saved: list[Checkpoint], ending: Ending | None) -> Course:
+    """Return a training as its checkpoints have it. Raises: WorkerError: there is none."""
     if not saved:
         raise WorkerError(
             "no_checkpoint",
@@ -186,7 +160,17 @@ def _as_it_stands(saved: list[Checkpoint], ending: tuple[StopMode | None, str] |
     )
 
 
-def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkpoint]) -> Course:
+def train(
+    folder: Path,
+    spec: TrainSpec,
+    reporter: Reporter,
+    saved: list[Checkpoint],
+    stretch_of: Callable[[int], Stretch],
+) -> Course:
+    """Train on from the newest checkpoint; `stretch_of` says how far, of so many steps.
+
+    Raises: WorkerError: the data or the model cannot be used. Stopped: the bot asked to cancel.
+    """
     reporter.stage("loading the training software")
     import torch
 
@@ -199,9 +183,9 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     # The order in which floats are added depends on the number of threads, and so do the last bits of an adapter.
     torch.set_num_threads(spec.threads or os.cpu_count() or 1)
     method = teaching(spec.recipe.method)
-    boards = open_boards(spec.report_to, folder / spec.reports_dir, folder.name)
     base, learnt, checked, lessons = _prepare(folder, spec, reporter, method)
-    table = _timetable(spec, lessons.steps)
+    stretch = stretch_of(lessons.steps)
+    boards = open_boards(spec.report_to, folder / spec.reports_dir, folder.name + stretch.name)
     origin = Origin(
         training_sha256=training_sha256(spec),
         steps=lessons.steps,
@@ -212,14 +196,19 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
     )
     teller = Teller(
         reporter,
-        table,
+        stretch,
         lessons.tokens_by_step(),
         saved[-1].manifest.standing.train_s if saved else 0.0,
         _watch(spec.recipe, learnt.rows, lessons, saved),
         boards=boards,
     )
     conductor = Conductor(
-        folder, table, origin, teller.standing, saved, patience=spec.recipe.patience
+        folder,
+        stretch.table,
+        origin,
+        teller.standing,
+        saved,
+        patience=spec.recipe.patience,
     )
     asked = critics.of(spec, folder, reporter.beat)
     log = RowLog(
@@ -255,9 +244,15 @@ def _train(folder: Path, spec: TrainSpec, reporter: Reporter, saved: list[Checkp
         conductor.ending,
         broken,
     )
-    if spec.recipe.method is not Method.SFT:
+    if spec.recipe.method is not Method.SFT or _goes_on(course):
         return course
     return _looked_at(course, trainer.model, base, (learnt, checked), spec.recipe, reporter)
+
+
+def _goes_on(course: Course) -> bool:
+    """Tell whether a training was only left for others, to go on later or not."""
+    left = course.standing.step < course.origin.steps
+    return left and course.ending is None and course.broken is None
 
 
 def _looked_at(  # what was trained, on what, and how
@@ -328,65 +323,6 @@ def _prepare(
     steps = steps_of(len(learnt.rows), recipe)
     planned = plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
     return base, learnt, checked, planned
-
-
-def _result(folder: Path, spec: TrainSpec, course: Course) -> JobResult:
-    error = None
-    outcome = OUTCOMES[course.ending[0] if course.ending else None]
-    if course.broken:
-        outcome, error = JobOutcome.FAILED, _non_finite(spec, course)
-    checkpoints_dir = folder / spec.checkpoints_dir
-    keep = outcome is not JobOutcome.PAUSED
-    payload = _payload(folder, course, checkpoints_dir, keep_adapter=keep)
-    return JobResult(job_id=folder.name, outcome=outcome, payload=payload, error=error)
-
-
-def _payload(
-    folder: Path, course: Course, checkpoints_dir: Path, keep_adapter: bool
-) -> TrainResult:
-    best, standing = best_of(course.checkpoints), course.standing
-    adapter_sha256 = export_adapter(best, folder / "artifacts") if best and keep_adapter else None
-    return TrainResult(
-        reason=course.ending[1] if course.ending else None,
-        steps_done=standing.step,
-        steps_planned=course.origin.steps,
-        best_step=best.step if best else 0,
-        losses=thinned(points(course.history, "loss")),
-        dev_losses=tuple(points(course.history, "eval_loss")),
-        rewards=thinned(points(course.history, "reward")),
-        reward_scale=reward_scale(course.history, best.step) if best else None,
-        tokens_seen=standing.tokens,
-        train_s=standing.train_s,
-        tokens_per_s=standing.tokens / standing.train_s if standing.train_s else 0.0,
-        peak_memory_bytes=standing.peak_memory_bytes,
-        resumed_from_step=course.resumed_from_step,
-        spikes=standing.spikes,
-        rows_left_out=course.origin.rows_left_out,
-        damaged=damages(checkpoints_dir),
-        adapter_dir="artifacts/adapter" if adapter_sha256 else None,
-        adapter_sha256=adapter_sha256,
-        versions=course.origin.versions,
-        base_sha256=course.origin.base_sha256,
-        base_hub_id=course.origin.base_hub_id,
-        grad_norms=thinned(points(course.history, "grad_norm")),
-        learning_rates=thinned(points(course.history, "learning_rate")),
-        targets=course.targets,
-        update_size=course.update_size,
-        probe=course.probe,
-    )
-
-
-def _non_finite(spec: TrainSpec, course: Course) -> JobError:
-    best = best_of(course.checkpoints)
-    kept = f"The adapter of step {best.step} was kept" if best else "No adapter was kept"
-    return JobError(
-        code="non_finite_loss",
-        message=(
-            f"Training was stopped at step {course.standing.step}: {course.broken} became infinite or not a number. "
-            f"{kept}. Try a lower learning rate, {spec.recipe.learning_rate / 10:.1g} for one."
-        ),
-        for_person=True,
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -29,14 +29,14 @@ class Reporter:
         self.stage_began_s = time.monotonic()
         self.steps = 0
 
-    def stage(self, name: str, steps: int = 0) -> None:
-        """Begin a stage of `steps` steps (0: unknown) and say so.
+    def stage(self, name: str, steps: int = 0, step: int = 0) -> None:
+        """Begin a stage of `steps` steps (0: unknown), of which `step` are done, and say so.
 
         Raises: Stopped: the bot asked for it.
         """
         self.stage_name, self.steps = name, steps
         self.stage_began_s = time.monotonic()
-        self.line(Progress(stage=name, steps=steps))
+        self.line(Progress(stage=name, step=step, steps=steps))
 
     def line(self, progress: Progress) -> None:
         """Append a line, with stage, number of steps and elapsed time filled in, and touch the heartbeat.

@@ -1,9 +1,10 @@
 """When a training looks at its dev rows, saves, and ends before its last step."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from agents.candidates import looks
 
 GATE, REQUESTED = "checkpoint_gate", "requested"
 """Why a training ended early because it was asked to."""
@@ -24,6 +25,8 @@ class Timetable:
     """A multiple of `save_every`, so that what is evaluated is also saved."""
     hold_at: int
     """Step after which to save and leave; 0: never."""
+    until: int
+    """Step after which the training is left as it is: its last one, or one at which it looks and saves."""
 
     def saves(self, step: int) -> bool:
         """Tell whether a checkpoint is due after this step."""
@@ -35,14 +38,35 @@ class Timetable:
 
     def evaluations_after(self, step: int) -> int:
         """Return how many evaluations are still to come."""
-        return sum(self.evaluates(later) for later in range(step + 1, self.steps + 1))
+        return sum(self.evaluates(later) for later in range(step + 1, self.until + 1))
 
 
-def timetable(steps: int, save_steps: int, hold_at: int) -> Timetable:
-    """Plan the saves of a training, at most `save_steps` apart, with three to eight evaluations among them."""
-    save_every = max(1, min(save_steps, math.ceil(steps / 3)))
-    evaluate_every = save_every * max(1, math.ceil(steps / 8 / save_every))
-    return Timetable(steps, save_every, evaluate_every, hold_at)
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a training that is done in one go, and its place among all the steps of the job."""
+
+    table: Timetable
+    steps: int
+    """Of the whole job."""
+    before: int = 0
+    """Steps of the job that lie before step 0 of this training."""
+    stage: str = "training"
+    name: str = ""
+    """Of the training among others of the same job."""
+
+    @property
+    def later(self) -> int:
+        """Steps of the job that come after this part."""
+        return self.steps - self.before - self.table.until
+
+
+def timetable(steps: int, save_steps: int, hold_at: int, until: int | None = None) -> Timetable:
+    """Plan the saves of a training, at most `save_steps` apart, with three to eight evaluations among them.
+
+    It is left after step `until`, if that is not its last one.
+    """
+    save_every, evaluate_every = looks(steps, save_steps)
+    return Timetable(steps, save_every, evaluate_every, hold_at, until or steps)
 
 
 def has_risen(history: Sequence[dict[str, Any]], table: Timetable, patience: int | None) -> bool:

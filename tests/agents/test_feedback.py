@@ -11,7 +11,7 @@ from agents.feedback import (
 )
 from agents.jobs import DataFinding, FindingKind, Repair
 from agents.llm import LLMError, ScriptedLLM
-from agents.recipe import Recipe
+from agents.recipe import Recipe, RecipeChange
 from agents.services import UserError
 from storage.models import Decision
 
@@ -57,10 +57,69 @@ RECIPE = Recipe(model="smollm2-135m-instruct")
         ("all linear layers again", {"target_modules": "all-linear"}),
         ("not autotrain please", {"backend": "trl"}),
         ("train it with TRL", {"backend": "trl"}),
+        ("weight decay 0.01, warm-up 0.1", {"weight_decay": 0.01, "warmup_fraction": 0.1}),
     ],
 )
 def test_words_become_the_changes_they_name(words, expected):
     assert {c.field: c.value for c in by_rules(words, MODELS)} == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "others"),
+    [
+        (
+            "try learning rates 1e-4, 3e-4 and 1e-3",
+            "learning_rate 0.0001, 0.0003, 0.001",
+            {},
+        ),
+        ("lr 1e-4 or 3e-4, 2 epochs", "learning_rate 0.0001, 0.0003", {"epochs": 2}),
+        ("Learning rate of 1e-4 vs 5e-4 please.", "learning_rate 0.0001, 0.0005", {}),
+        ("seeds 1, 2, 3 with batch size 8", "seed 1, 2, 3", {"batch_size": 8}),
+        ("weight decays 0, 0.01, and 0.1", "weight_decay 0, 0.01, 0.1", {}),
+        ("warm-ups 0.05/0.1", "warmup_fraction 0.05, 0.1", {}),
+        ("no candidates, lr 2e-4", "none", {"learning_rate": 2e-4}),
+        ("lr 1e-4, 3e-4, 5 epochs", "learning_rate 0.0001, 0.0003", {"epochs": 5}),
+    ],
+)
+def test_several_values_of_one_setting_become_candidates(words, named, others):
+    found = {c.field: c.value for c in by_rules(words, MODELS)}
+
+    assert found == {"candidates": named, **others}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("lr 1e-4 and 3 epochs", {"learning_rate": 1e-4, "epochs": 3}),
+        ("learning rate 1e-4, 200 rows", {"learning_rate": 1e-4, "max_train_rows": 200}),
+        ("seed 1, 2 epochs", {"seed": 1, "epochs": 2}),
+        ("seed 1,000", {"seed": 1000}),
+        ("lr 1e-4 and 4-bit", {"learning_rate": 1e-4, "quantisation": "4bit"}),
+    ],
+)
+def test_a_number_of_something_else_is_no_candidate(words, expected):
+    assert {c.field: c.value for c in by_rules(words, MODELS)} == expected
+
+
+async def test_candidates_that_cannot_be_are_told_with_the_reason():
+    understood = await understand("learning rates 0.5 and 7", RECIPE, MODELS, None)
+
+    assert understood.changes == ()
+    assert "learning_rate 7: input should be less than or equal to 1" in understood.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("pair", "named"),
+    [
+        ("learning_rate=1e-4,3e-4", "learning_rate 0.0001, 0.0003"),
+        ("learning-rate=1e-4, 3e-4", "learning_rate 0.0001, 0.0003"),
+        ("candidates=seed 1 2 3", "seed 1, 2, 3"),
+        ("candidates=seed: 1, 2", "seed 1, 2"),
+        ("candidates=none", "none"),
+    ],
+)
+def test_a_pair_may_list_candidates(pair, named):
+    assert from_pair(pair) == RecipeChange(field="candidates", value=named)
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,24 @@ def test_rows_are_taken_and_taken_back_without_touching_what_was_there_before():
     assert both == RowsChange(dropped=(1, 7, 8))
     assert other == RowsChange(dropped=(1, 7, 8))  # 7 is in both
     assert offers.rows(many, frozenset(), RowsChange(dropped=(1, 7)), carried) == carried
+
+
+SEVERAL = RecipeChange(field="candidates", value="learning_rate 0.0001, 0.0003")
+
+
+def test_several_values_of_a_setting_and_one_of_it_are_two_changes_of_the_same():
+    beside = [suggestion(RATE), suggestion(SEVERAL)]
+    raced = TRIED.amended([SEVERAL])
+
+    both = offers.recipe_changes(beside, frozenset({1, 2}), TRIED, TRIED)
+    one = offers.recipe_changes(
+        [suggestion(RATE), suggestion(SEVERAL, taken=True)], frozenset({1}), raced, TRIED
+    )
+    none = offers.recipe_changes([suggestion(SEVERAL, taken=True)], frozenset(), raced, TRIED)
+
+    assert both == ([RATE], [], ["Change 2 sets learning_rate too, so it is left out."])
+    assert one == ([RATE], [], [])
+    assert none == ([], [RecipeChange(field="learning_rate", value=1e-3)], [])
+    assert raced.amended(none[1]) == TRIED
+    assert not offers.is_taken(suggestion(RATE), raced)
+    assert offers.is_taken(suggestion(SEVERAL), raced)

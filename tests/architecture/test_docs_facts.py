@@ -134,6 +134,7 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
         jobs.Probe,
         jobs.Baseline,
         jobs.Candidate,
+        jobs.CandidateOutcome,
         jobs.ModelRef,
         jobs.Comparison,
         jobs.Slice,

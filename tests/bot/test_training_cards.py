@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from agents.jobs import LossSpike, Progress, Verdict
+from agents.jobs import CandidateEnd, CandidateOutcome, LossSpike, Progress, Verdict
 from bot import reports, status_cards
 from tests.bot.test_cards import scene
 from tests.facts import a_training, an_evaluation
@@ -99,3 +99,50 @@ def test_steps_that_a_restarted_worker_did_twice_are_drawn_once() -> None:
 
     assert "3.00 → 1.00" in status_cards.progress(shown)
     assert status_cards.progress(again) == status_cards.progress(shown)
+
+
+def outcome(value: float, steps: int, losses: dict[int, float], **facts: Any) -> CandidateOutcome:
+    known = tuple(losses.items())
+    return CandidateOutcome(
+        field="learning_rate", value=value, steps_done=steps, train_s=1.0, dev_losses=known, **facts
+    )
+
+
+def test_the_card_of_a_race_says_what_became_of_each_candidate() -> None:
+    candidates = (
+        outcome(1e-4, 8, {4: 0.9}, out=CandidateEnd.DEV_LOSS, out_at_step=4),
+        outcome(0.3, 2, {}, out=CandidateEnd.NOT_FINITE, out_at_step=2),
+        outcome(3e-4, 10, {4: 0.5, 10: 0.25}, chosen=True),
+        outcome(1e-3, 6, {4: 0.6}),
+        outcome(2e-3, 0, {}),
+    )
+
+    lines = summary(candidates=candidates).splitlines()
+
+    assert [line for line in lines if "**" in line] == [
+        "• **0.0001**: 0.900 at step 4; out after step 4",
+        "• **0.3**: out after step 2, its numbers became infinite or not a number",
+        "✔ **0.0003**: 0.500 at step 4, 0.250 at step 10; kept, 10 of 10 steps",
+        "• **0.001**: 0.600 at step 4; still in at step 6",
+        "• **0.002**: not begun",
+    ]
+    report = reports.full_report(
+        an_evaluation(Verdict.BETTER), a_training(candidates=candidates).model_dump(mode="json")
+    )
+    assert "✔ **0.0003**" in report
+
+
+def test_while_candidates_train_the_curve_is_of_the_one_that_trains() -> None:
+    told = tuple(
+        Progress(
+            stage=f"training candidate {n} of 2", step=4 * (n - 1) + step, steps=12, loss=n / step
+        )
+        for n in (1, 2)
+        for step in (1, 2, 3, 4)
+    )
+
+    text = status_cards.progress(replace(scene("status", {}), progress=told))
+
+    assert "8 of 12" in text
+    assert "training candidate 2 of 2" in text
+    assert "2.00 → 0.50" in text

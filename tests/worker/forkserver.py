@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,8 @@ from agents.jobs import JobResult, StopMode, read_result, request_stop
 from tests.worker.tiny_model import build_model
 
 ROOT = Path(__file__).parents[2]
+NAN_FROM = [3]
+"""Step from which on too high a learning rate breaks a training off."""
 WRITES = frozenset({"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"})
 
 
@@ -76,6 +79,7 @@ def serve() -> None:
     from agents.worker import (  # noqa: F401  # forks need not
         course,
         evaluate_model,
+        halving,
         measure,
         train_cpo,
         train_dpo,
@@ -133,6 +137,15 @@ def _stop_at_step(job: Path, at: list[Any]) -> None:
     _before_step_end(step, lambda: request_stop(job, StopMode(mode)))
 
 
+def _kill_at_nth_step(_job: Path, nth: int) -> None:
+    _before_nth_step_end(nth, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def _stop_at_nth_step(job: Path, at: list[Any]) -> None:
+    nth, mode = at
+    _before_nth_step_end(nth, lambda: request_stop(job, StopMode(mode)))
+
+
 def _kill_at_write(_job: Path, at: list[Any]) -> None:
     """Kill before the n-th change to a folder from a step on: files opened for writing, renamed, deleted."""
     folder, step, nth = at
@@ -188,6 +201,24 @@ def _nan_loss_at_step(_job: Path, step: int) -> None:
         )
 
     AdapterTrainer.compute_loss = poisoned
+
+
+def _nan_loss_above_rate(_job: Path, rate: float) -> None:
+    """Let trainings with a learning rate above this one break off, at their third step."""
+    from agents.worker.train_sft import AdapterTrainer
+
+    original = AdapterTrainer.compute_loss
+
+    def poisoned(self: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = original(self, *args, **kwargs)
+        high = self.args.learning_rate > rate and self.model.training
+        return loss * float("nan") if high and self.state.global_step + 1 >= NAN_FROM[0] else loss
+
+    AdapterTrainer.compute_loss = poisoned
+
+
+def _nan_loss_from_step(_job: Path, step: int) -> None:
+    NAN_FROM[0] = step
 
 
 def _infinite_gradient_at_step(_job: Path, step: int) -> None:
@@ -277,13 +308,22 @@ def _environment(_job: Path, variables: dict[str, str]) -> None:
 
 
 def _before_step_end(step: int, act: Callable[[], None]) -> None:
+    _before_each_step_end(lambda state: act() if state.global_step == step else None)
+
+
+def _before_nth_step_end(nth: int, act: Callable[[], None]) -> None:
+    """Act at the n-th step that this attempt does, of whichever candidate."""
+    done = count(1)
+    _before_each_step_end(lambda _state: act() if next(done) == nth else None)
+
+
+def _before_each_step_end(act: Callable[[Any], None]) -> None:
     from agents.worker.callbacks import Conductor
 
     original = Conductor.on_step_end
 
     def first(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == step:
-            act()
+        act(state)
         original(self, args, state, control, **kwargs)
 
     Conductor.on_step_end = first  # type: ignore[method-assign]  # a fault, in a fork that ends with the job
@@ -292,9 +332,13 @@ def _before_step_end(step: int, act: Callable[[], None]) -> None:
 FAULTS: dict[str, Callable[[Path, Any], None]] = {
     "kill_at_step": _kill_at_step,
     "stop_at_step": _stop_at_step,
+    "kill_at_nth_step": _kill_at_nth_step,
+    "stop_at_nth_step": _stop_at_nth_step,
     "kill_at_write": _kill_at_write,
     "kill_in_file": _kill_in_file,
     "nan_loss_at_step": _nan_loss_at_step,
+    "nan_loss_above_rate": _nan_loss_above_rate,
+    "nan_loss_from_step": _nan_loss_from_step,
     "infinite_gradient_at_step": _infinite_gradient_at_step,
     "no_memory_at_step": _no_memory_at_step,
     "score_everything": _score_everything,

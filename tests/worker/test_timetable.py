@@ -23,7 +23,7 @@ def test_saves_are_near_and_evaluations_few_and_both_end_the_run(
     assert table.evaluations_after(steps) == 0
 
 
-TABLE = Timetable(steps=80, save_every=10, evaluate_every=10, hold_at=0)
+TABLE = Timetable(steps=80, save_every=10, evaluate_every=10, hold_at=0, until=80)
 
 
 def looks(*losses: float) -> list[dict[str, float]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from agents import work
+from agents import kept, work
 from agents.jobs import Answered, ExplainSpec, JobKind, JobOutcome, TrainResult, row_name
 from agents.recipe import Method, Recipe, Tuning
 from agents.services import Services, UserError
@@ -54,7 +54,7 @@ def measured(session: Session, run: Run) -> Measured:
     job = jobs.latest(session, run_id, JobKind.TRAIN, report.iteration)
     if plan is None or job is None:
         raise LookupError(f"run {run_id} has a report without a plan or a training")
-    recipe = Recipe.model_validate(plan.recipe)
+    recipe = kept.recipe_of(plan, job)
     if recipe.method is not Method.SFT or recipe.tuning is not Tuning.LORA:
         raise UserError(
             "Only answers of a supervised training with LoRA can be explained. "

@@ -60,23 +60,26 @@ def table(found: SwapReport | None) -> list[str]:
         f"| {share(one.base_control)} | {sides(one)} | {OUTCOMES[one.outcome]} |"
         for one in found.attributes
     )
+    shown = examples(found)
     return [
         "## With one word changed\n\n"
         f"Dev rows were asked again with one thing changed that must not matter. An answer is another one where it {other}, with the "
         "change taken back. Compared with words that change nothing; under 20 rows of either there is no verdict.\n\n"
         "| changed | other answers | by words that change nothing | more (points) | base | base, words that change nothing | score by "
         f"side (p) | |\n|---|---|---|---|---|---|---|---|\n{rows}",
-        *_examples(found),
+        "\n".join(["Answers that changed:", "", *(f"- {line}" for line in shown)]) if shown else "",
     ]
 
 
-def _examples(found: SwapReport) -> list[str]:
-    lines = [
-        f"- {row_name(pair.row)}, {inline(pair.swapped)}: {plain(pair.answer, MOST_ANSWER)} → {plain(pair.twin_answer, MOST_ANSWER)}"
+def examples(found: SwapReport | None) -> list[str]:
+    """Return some answers that changed with what they depend on, a line each."""
+    if found is None:
+        return []
+    return [
+        f"{row_name(pair.row)}, {inline(pair.swapped)}: {plain(pair.answer, MOST_ANSWER)} → {plain(pair.twin_answer, MOST_ANSWER)}"
         for one in found.biased
         for pair in one.examples
     ]
-    return ["\n".join(["Answers that changed:", "", *lines])] if lines else []
 
 
 def _leaning(one: AttributeFlips) -> str:

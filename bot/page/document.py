@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from agents.jobs import ScoredItem, Verdict, row_name
 from agents.recipe import Metric
-from bot import caveats, charts, dependence, examples, metric_tables, reports
+from bot import candidate_cards, caveats, charts, dependence, examples, metric_tables, reports
 from bot.page import differences, figures, spoken, tables
 from bot.page.spoken import Part
 from bot.page.tables import Table
@@ -272,7 +272,7 @@ def _chapters(told: Reported) -> list[_Chapter | None]:
             "swapped",
             "With one word changed",
             tables.swapped(result.swaps),
-            dependence.besides(result.swaps),
+            [*dependence.besides(result.swaps), *dependence.examples(result.swaps)],
         ),
         _chapter("known", "Rows that may be known", tables.contaminated(result.contamination)),
     ]
@@ -298,6 +298,7 @@ def _training(told: Reported) -> dict[str, Any] | None:
     drawn = figures.curves(done)
     # the line of blocks that a card has is drawn here
     lines = [line for line in reports.went(done).splitlines() if "`" not in line]
+    lines += candidate_cards.ended(done)
     lines += [reports.jump(spike, len(spike.rows)) for spike in done.spikes]
     curves = [drawn.training, drawn.dev] if drawn else []
     return {

@@ -5,20 +5,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from agents.candidates import Candidates
 from agents.jobs import (
     AbilityScore,
     AgainstTry,
+    Attribute,
+    AttributeFlips,
     Breakdown,
     Changes,
     Confusion,
     Contaminated,
     Contaminates,
     Contamination,
+    Dependence,
     EvaluateResult,
     FieldScore,
     FileRef,
+    FlippedPair,
     Kept,
     LabelScore,
+    Leaning,
     LearntFrom,
     LossSpike,
     PromptedBase,
@@ -29,7 +35,14 @@ from agents.jobs import (
 )
 from agents.recipe import Metric
 from bot.reported import Reported
-from tests.facts import a_training, an_evaluation, what_was_kept
+from tests.facts import (
+    a_race,
+    a_training,
+    an_evaluation,
+    swaps_of,
+    what_answers_depend_on,
+    what_was_kept,
+)
 
 Say = Callable[[str], str]
 
@@ -142,6 +155,7 @@ def everything(say: Say = str, rows: int = 3, **facts: Any) -> EvaluateResult:
             p_value=0.001,
             adjusted_p_value=0.001,
         ),
+        "swaps": swaps_of(an_attribute(say), asked_for=(Attribute.SPELLING,)),
         "answers": FileRef(path="/srv/secret/answers.jsonl", sha256="1" * 64, size_bytes=1),
         "known_answers": FileRef(path="/srv/secret/known.jsonl", sha256="2" * 64, size_bytes=1),
         "answers_given": 2000,
@@ -149,6 +163,15 @@ def everything(say: Say = str, rows: int = 3, **facts: Any) -> EvaluateResult:
         "answers_per_s": 30.0,
     }
     return plain.model_copy(update=found | facts)
+
+
+def an_attribute(say: Say) -> AttributeFlips:
+    """Return what answers depend on, with an example and the answer that one side gets."""
+    pair = FlippedPair(
+        row=31, swapped=say("he → she"), answer=say("north"), twin_answer=say("south")
+    )
+    leaning = Leaning(answer=say("west"), first=15, second=0, adjusted_p_value=0.001)
+    return what_answers_depend_on(Dependence.BIASED, examples=(pair,), leaning=leaning)
 
 
 def an_item(say: Say, row: int, base_score: float, tuned_score: float) -> ScoredItem:
@@ -177,4 +200,5 @@ def a_long_training(say: Say = str, points: int = 200) -> TrainResult:
         damaged=(say("The checkpoint of step 30 was damaged."),),
         versions={say("torch"): say("2.13.0")},
         adapter_dir="/srv/secret/adapter",
+        candidates=a_race(Candidates(field="learning_rate", values=(1e-4, 3e-4, 1e-3))),
     )

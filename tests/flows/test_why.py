@@ -327,3 +327,16 @@ async def test_texts_of_rows_and_answers_are_shown_as_text(tmp_path):
 async def test_the_help_in_chat_names_it(tmp_path):
     async with house_of(tmp_path) as house:
         assert "`/finetune why`" in run_lines.help_text(house.app)
+
+
+async def test_of_several_candidates_the_one_that_was_kept_is_explained(tmp_path):
+    async with house_of(tmp_path) as house:
+        await house.start()
+        await house.reply("try learning rates 1e-4 and 3e-4")
+        await house.answer(Decision.APPROVE)
+
+        await ask(house)
+
+        (job,) = await explanations(house)
+        assert job.spec["recipe"]["candidates"] is None
+        assert job.spec["recipe"]["learning_rate"] == 3e-4

@@ -1,0 +1,1 @@
+"""AgentMech workflows: state machines of prompts in YAML, read, checked, run, tested and edited."""

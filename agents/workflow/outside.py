@@ -1,0 +1,58 @@
+"""What a run of a workflow needs from the world, each as a protocol: models, people, and how much may be spent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+
+from agents.workflow.model import State
+
+
+class ModelError(Exception):
+    """A model gave no usable reply: unknown, unreachable, too slow, cut off. `str()` is for a person."""
+
+
+class Models(Protocol):
+    """Where models come from: Ollama, a server that speaks OpenAI's API, this machine, or a script."""
+
+    def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
+        """Return a chat model.
+
+        Args:
+            name: As the workflow says it, such as `gemma3:4b`; a model map may say what that is here.
+            parameters: By Ollama's names: `temperature`, `seed`, `num_predict`, `top_p` …
+
+        Raises: ModelError: there is none of that name.
+        """
+
+    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
+        """Return the model bound to reply with JSON of a schema; it still replies with a message."""
+
+    def embeddings(self, name: str | None) -> Embeddings:
+        """Return a model that makes embeddings; None is the configured one.
+
+        Raises: ModelError: there is none.
+        """
+
+
+class Person(Protocol):
+    """Who answers the input states: somebody at a terminal, a list of answers, or a persona."""
+
+    async def answer(self, state: State, question: str) -> str:
+        """Return what is answered; an empty text takes the default of the state."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a run ends that does not end by itself."""
+
+    max_steps: int = 50
+    """States entered."""
+    max_calls: int = 200
+    """Of a model, routing included."""
+    max_tokens: int | None = None
+    """Of prompts and replies together."""
+    max_seconds: float | None = None

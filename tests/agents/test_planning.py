@@ -65,14 +65,29 @@ def test_what_else_base_and_tuned_are_asked_is_counted():
     alone = estimate(recipe, data, plain, 8).evaluate_s
 
     suite, both = [
-        estimate(recipe, data, measured, 8, EvaluationSettings()).evaluate_s - alone
+        estimate(recipe, data, measured, 8, EvaluationSettings(swapped_prompts=False)).evaluate_s
+        - alone
         for measured in (plain, prompted)
     ]
-    neither = EvaluationSettings(general_suite=False, prompted_base=False)
+    neither = EvaluationSettings(general_suite=False, prompted_base=False, swapped_prompts=False)
 
     assert suite == 2 * 7200 / 36  # a row takes a second to read
     assert both == suite + 2 * 10 * 20 * 0.5
     assert estimate(recipe, data, prompted, 8, neither).evaluate_s == alone
+
+
+def test_time_for_dev_rows_with_an_attribute_changed_is_counted_up_to_what_they_may_take():
+    facts = {"load_s": 1.0, "decode_token_s": 0.01, "completion_tokens_p95": 4}
+    recipe, measured = Recipe(model="m", max_new_tokens=20), a_measurement(**facts)
+    asked = EvaluationSettings(general_suite=False, prompted_base=False)
+
+    def twins_s(dev_rows: int) -> float:
+        data = an_intake(test_rows=10, dev_rows=dev_rows)
+        with_them = estimate(recipe, data, measured, 8, asked).evaluate_s
+        return with_them - estimate(recipe, data, measured, 8).evaluate_s
+
+    assert twins_s(10) == pytest.approx(10 * 0.5 * 24 * 0.01)
+    assert twins_s(10_000) == asked.swap_budget_s
 
 
 def test_a_difference_names_only_what_differs():

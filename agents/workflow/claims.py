@@ -1,0 +1,130 @@
+"""What may be said at the end: the workflow that is left against the one that was given, on cases nobody has looked at.
+
+The sealed cases are run once. Their differences are tested by flipping signs (Fisher's randomisation test for pairs:
+if nothing had changed, each difference might as well have had the other sign), exactly where there are few, which makes
+no assumption about how scores are spread. The unit is the case: repeats of one case are one observation.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean, quantiles
+
+from agents.workflow.acceptance import Scores
+
+ALPHA = 0.05
+EXACT_UP_TO = 14
+"""Cases whose signs are flipped in every way, 16,384 at the most; beyond that by chance."""
+DRAWS = 10_000
+SEED = 20_260
+FEWEST_CASES = 6
+"""Below, no result of this test can be significant at 5 %: 2 ÷ 2^5 is 0.0625."""
+
+
+class Claim(StrEnum):
+    """The three things that can be said."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its numbers."""
+
+    claim: Claim
+    cases: int
+    before: float
+    """Mean score of the given workflow, 0 to 1."""
+    after: float
+    gain: float
+    low: float
+    """95 % interval of the gain, by resampling cases."""
+    high: float
+    p_value: float
+    smallest_gain: float | None
+    """About the smallest gain that so many cases could have shown, from how much their differences vary; None: too few cases, or none that differed."""
+
+    @property
+    def words(self) -> str:
+        """Return the claim in a sentence."""
+        points = f"{100 * self.gain:+.1f} points"
+        numbers = f"{self.cases} sealed cases, {points}, p = {self.p_value:.2g}"
+        if self.claim is Claim.BETTER:
+            return f"Better than the workflow you gave ({numbers})."
+        if self.claim is Claim.WORSE:
+            return f"Worse than the workflow you gave ({numbers})."
+        return f"Cannot tell with {self.cases} cases whether it is better ({numbers})."
+
+
+def judge(before: Scores, after: Scores) -> Judged:
+    """Compare two workflows on sealed cases.
+
+    Args:
+        before: The workflow as it was given, score by case and repeat.
+        after: The workflow that is left.
+    """
+    cases = [case for case in before if before[case] and after.get(case)]
+    pairs = [(fmean(before[case]), fmean(after[case])) for case in cases]
+    gains = [new - old for old, new in pairs]
+    gain = fmean(gains) if gains else 0.0
+    p_value = sign_flip(gains)
+    low, high = interval(gains)
+    claim = Claim.CANNOT_TELL
+    if len(cases) >= FEWEST_CASES and p_value < ALPHA and gain:
+        claim = Claim.BETTER if gain > 0 else Claim.WORSE
+    return Judged(
+        claim=claim,
+        cases=len(cases),
+        before=fmean(old for old, _new in pairs) if pairs else 0.0,
+        after=fmean(new for _old, new in pairs) if pairs else 0.0,
+        gain=gain,
+        low=low,
+        high=high,
+        p_value=p_value,
+        smallest_gain=smallest_gain(gains),
+    )
+
+
+def sign_flip(gains: list[float]) -> float:
+    """Return the two-sided p-value of no difference; 1 where nothing differs.
+
+    Source: R. A. Fisher, The Design of Experiments (1935), §21; with draws by chance, one is added to both counts (Phipson
+    and Smyth 2010), so that p is never 0.
+    """
+    moved = [gain for gain in gains if gain]
+    if not moved:
+        return 1.0
+    observed = abs(sum(moved)) - 1e-12
+    if len(moved) <= EXACT_UP_TO:
+        flips = itertools.product((1, -1), repeat=len(moved))
+        totals = [abs(sum(s * g for s, g in zip(signs, moved, strict=True))) for signs in flips]
+        return sum(total >= observed for total in totals) / len(totals)
+    chance = random.Random(SEED)
+    hits = sum(
+        abs(sum(g * chance.choice((1, -1)) for g in moved)) >= observed for _ in range(DRAWS)
+    )
+    return (hits + 1) / (DRAWS + 1)
+
+
+def interval(gains: list[float]) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean; the whole range where there are too few cases."""
+    if len(gains) < 2:
+        return -1.0, 1.0
+    chance = random.Random(SEED)
+    means = [fmean(chance.choices(gains, k=len(gains))) for _ in range(2_000)]
+    cuts = quantiles(means, n=40, method="inclusive")
+    return cuts[0], cuts[-1]
+
+
+def smallest_gain(gains: list[float]) -> float | None:
+    """Return about 2.8 standard errors: what is found four times in five at 5 % (1.96 + 0.84)."""
+    if len(gains) < FEWEST_CASES:
+        return None
+    mean = fmean(gains)
+    variance = sum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1)
+    if not variance:
+        return None
+    return min(1.0, 2.8 * variance**0.5 / len(gains) ** 0.5)

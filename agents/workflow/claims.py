@@ -5,18 +5,16 @@ if nothing had changed, each difference might as well have had the other sign), 
 no assumption about how scores are spread. The unit is the case: repeats of one case are one observation.
 """
 
-import itertools
-import random
+import math
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import fmean, quantiles
+from statistics import fmean
 
 from agents.workflow.acceptance import Scores
 
 ALPHA = 0.05
-EXACT_UP_TO = 14
-"""Cases whose signs are flipped in every way, 16,384 at the most; beyond that by chance."""
 DRAWS = 10_000
+"""Ways to flip the signs; where there are no more than these, each is tried, up to 13 cases that differ."""
 SEED = 20_260
 FEWEST_CASES = 6
 """Below, no result of this test can be significant at 5 %: 2 ÷ 2^5 is 0.0625."""
@@ -91,32 +89,35 @@ def judge(before: Scores, after: Scores) -> Judged:
 def sign_flip(gains: list[float]) -> float:
     """Return the two-sided p-value of no difference; 1 where nothing differs.
 
-    Source: R. A. Fisher, The Design of Experiments (1935), §21; with draws by chance, one is added to both counts (Phipson
-    and Smyth 2010), so that p is never 0.
+    Source: R. A. Fisher, The Design of Experiments (1935), §21; where not every way is tried, scipy adds one to both counts
+    (Phipson and Smyth 2010), so that p is never 0.
     """
     moved = [gain for gain in gains if gain]
     if not moved:
         return 1.0
-    observed = abs(sum(moved)) - 1e-12
-    if len(moved) <= EXACT_UP_TO:
-        flips = itertools.product((1, -1), repeat=len(moved))
-        totals = [abs(sum(s * g for s, g in zip(signs, moved, strict=True))) for signs in flips]
-        return sum(total >= observed for total in totals) / len(totals)
-    chance = random.Random(SEED)
-    hits = sum(
-        abs(sum(g * chance.choice((1, -1)) for g in moved)) >= observed for _ in range(DRAWS)
+    from scipy import stats
+
+    found = stats.permutation_test(
+        (moved,),
+        lambda sample, axis: sample.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=DRAWS,
+        rng=SEED,
     )
-    return (hits + 1) / (DRAWS + 1)
+    return float(found.pvalue)
 
 
 def interval(gains: list[float]) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean; the whole range where there are too few cases."""
     if len(gains) < 2:
         return -1.0, 1.0
-    chance = random.Random(SEED)
-    means = [fmean(chance.choices(gains, k=len(gains))) for _ in range(2_000)]
-    cuts = quantiles(means, n=40, method="inclusive")
-    return cuts[0], cuts[-1]
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (gains,), lambda sample, axis: sample.mean(axis=axis), method="percentile", rng=SEED
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def smallest_gain(gains: list[float]) -> float | None:
@@ -124,7 +125,7 @@ def smallest_gain(gains: list[float]) -> float | None:
     if len(gains) < FEWEST_CASES:
         return None
     mean = fmean(gains)
-    variance = sum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1)
+    variance: float = sum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1)
     if not variance:
         return None
-    return min(1.0, 2.8 * variance**0.5 / len(gains) ** 0.5)
+    return min(1.0, 2.8 * math.sqrt(variance / len(gains)))

@@ -32,8 +32,10 @@ FEWEST_JUMPS = 3
 WINDOW = 50
 HIGHER = 1.0
 """Nats per token by which the loss of a step lies above the usual one: each token was less than half as likely."""
-APART = 0.2
+APART = 0.03
 """Distance of the best dev losses of tries that differ in the seed alone, in parts of what the better one gained."""
+APART_NATS = 0.1
+"""And in nats per token: losses near nothing lie apart by chance."""
 
 
 def learning_rate_too_high(evidence: Evidence) -> Finding | None:
@@ -142,7 +144,7 @@ def unstable_seeds(evidence: Evidence) -> Finding | None:
         return None
     losses = [min(dev[1:]), *alike]
     low, high = min(losses), max(losses)
-    if high - low < APART * (dev[0] - low) or low >= dev[0]:
+    if high - low < max(APART_NATS, APART * (dev[0] - low)) or low >= dev[0]:
         return None
     change = scaled(recipe, "learning_rate", 0.5)
     return Finding(

@@ -13,6 +13,8 @@ from benchmarks.zoo import base
 STILL_ENDED = 20
 """One row in so many still teaches when to stop; a training without any is refused."""
 TOO_LARGE = 1e38
+FINITE_LOSSES = 60
+"""Losses of batches before the first infinite one; a training has more than twice as many steps."""
 
 
 @contextmanager
@@ -37,6 +39,27 @@ def end_not_learnt() -> Iterator[None]:
         yield
     finally:
         rows.encode = encode
+
+
+@contextmanager
+def overflow_half_way() -> Iterator[None]:
+    """Let the loss become infinite after a while, as in half precision once a score is too large for it."""
+    from agents.worker import lean_steps
+
+    plain = lean_steps.answer_loss
+    seen = 0
+
+    def overflowing_loss(hidden: Any, *others: Any) -> Any:
+        nonlocal seen
+        loss = plain(hidden, *others)
+        seen += bool(hidden.requires_grad)
+        return loss if seen <= FINITE_LOSSES else loss * float("inf")
+
+    lean_steps.answer_loss = overflowing_loss
+    try:
+        yield
+    finally:
+        lean_steps.answer_loss = plain
 
 
 def other_template(folder: Path, into: Path) -> Path:

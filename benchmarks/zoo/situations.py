@@ -256,20 +256,26 @@ FAULTY = (
         "seeds_disagree",
         "unstable_seeds",
         healthy(intent()),
-        {"learning_rate": 4e-2},
-        other_seeds=3,
+        {"learning_rate": 1.25e-2},
+        other_seeds=4,
     ),
     Situation(
         "too_many_epochs",
         "overfit",
-        healthy(intent(), 300),
-        {"epochs": 25.0, "learning_rate": 1e-2},
+        healthy(intent(), 150),
+        {"epochs": 50.0, "learning_rate": 1e-2},
     ),
     Situation(
         "by_heart",
         "memorising",
-        healthy(secret, 300),
-        {"epochs": 30.0, "learning_rate": 8e-3, "lora_r": 32},
+        healthy(secret, 140),
+        {
+            "epochs": 50.0,
+            "batch_size": 8,
+            "micro_batch_size": 8,
+            "learning_rate": 6e-3,
+            "lora_r": 32,
+        },
     ),
     Situation("too_few_steps", "underfit", healthy(intent()), {"epochs": 0.6}),
     Situation(
@@ -287,9 +293,7 @@ FAULTY = (
     ),
     Situation("garbage_rows", "spike", with_garbage),
     Situation("batch_of_outliers", "spike", with_outliers),
-    Situation(
-        "overflow", "non_finite_loss", healthy(intent()), {"learning_rate": 1.0, "lora_alpha": 1024}
-    ),
+    Situation("overflow", "non_finite_loss", healthy(intent()), worker=faults.overflow_half_way),
     Situation("damaged_base", "non_finite_loss", healthy(intent()), trained_on=faults.overflowing),
 )
 ALL = (*HEALTHY, *FAULTY)

@@ -41,7 +41,7 @@ THRESHOLDS = {
         f"above {rates.HIGH_NORM:g}",
         f"{rates.JUMP:g} × the median of the {rates.WINDOW}",
     ),
-    "unstable_seeds": (f"by {rates.APART:g} or",),
+    "unstable_seeds": (f"by {rates.APART:g} or", f"by {rates.APART_NATS:g} nats"),
     "spike": (f"{rates.HIGHER:g} nat ",),
     "masked_labels": (f"{lessons.LEFT_OUT:.0%} of",),
     "template_mismatch": (f"{lessons.MARKED:.0%} of", f"{100 * lessons.OTHERWISE:g} points"),

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NOT_BETTER = "not better"
     NOT_BETTER_AGAIN = "better at first, and not again on a fresh measurement"
     LOST_A_CASE = "a case that always worked is lost"
+    ANOTHER_IS_BETTER = "better, and another one of the same round more so"
     TOO_LITTLE = "too few cases could be judged"
 
 

@@ -46,7 +46,8 @@ def overflow_half_way() -> Iterator[None]:
     """Let the loss become infinite after a while, as in half precision once a score is too large for it."""
     from agents.worker import lean_steps
 
-    plain = lean_steps.answer_loss
+    steps: Any = lean_steps
+    plain = steps.answer_loss
     seen = 0
 
     def overflowing_loss(hidden: Any, *others: Any) -> Any:
@@ -55,11 +56,11 @@ def overflow_half_way() -> Iterator[None]:
         seen += bool(hidden.requires_grad)
         return loss if seen <= FINITE_LOSSES else loss * float("inf")
 
-    lean_steps.answer_loss = overflowing_loss
+    steps.answer_loss = overflowing_loss
     try:
         yield
     finally:
-        lean_steps.answer_loss = plain
+        steps.answer_loss = plain
 
 
 def other_template(folder: Path, into: Path) -> Path:

@@ -263,7 +263,7 @@ FAULTY = (
         "too_many_epochs",
         "overfit",
         healthy(intent(), 150),
-        {"epochs": 50.0, "learning_rate": 1e-2},
+        {"epochs": 50.0, "learning_rate": 4e-3, "lora_r": 32},
     ),
     Situation(
         "by_heart",

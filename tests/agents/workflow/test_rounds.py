@@ -114,15 +114,16 @@ def test_sides_take_turns_and_each_begins_as_often():
 async def loop(seed: int, proposals: tuple[tuple[float, float], ...]) -> tuple[float, float]:
     """Return true mean rates before and after five rounds of one proposal each, chosen by (share, change)."""
     chance = random.Random(seed)
-    rates = [chance.uniform(0.35, 1.0) for _case in CASES]
-    start = fmean(rates)
-    for round_number in range(5):
+    given = rates = [chance.uniform(0.35, 1.0) for _case in CASES]
+    for number in range(5):
         change = chance.choices([c for _s, c in proposals], [s for s, _c in proposals])[0]
         changed = [min(1.0, max(0.0, rate + change)) for rate in rates]
-        world = World({INCUMBENT: rates, "new": changed}, seed * 10 + round_number)
+        world = World({INCUMBENT: rates, "new": changed}, seed * 10 + number)
         found = await rounds.play([Candidate("new")], {}, Terms(CASES), world.measure)
         rates = changed if found.improved else rates
-    return start, fmean(rates)
+    last = World({INCUMBENT: given, "new": rates}, seed * 10 + 9)
+    kept = await rounds.outlasts("new", Terms(CASES), last.measure)
+    return fmean(given), fmean(rates if kept.gain >= 0 else given)
 
 
 async def test_with_two_harmful_proposals_in_five_the_result_is_not_worse_than_the_start():
@@ -130,5 +131,14 @@ async def test_with_two_harmful_proposals_in_five_the_result_is_not_worse_than_t
 
     ended = [await loop(seed, proposals) for seed in range(200)]
 
-    assert sum(after >= before - 1e-9 for before, after in ended) >= 198
+    assert sum(after >= before - 1e-9 for before, after in ended) >= 199
     assert fmean(after - before for before, after in ended) > 0.05
+
+
+async def test_what_is_left_is_compared_with_what_was_given_once_more():
+    world = World({INCUMBENT: sure(1, 2), "left": sure(1)})
+
+    found = await rounds.outlasts("left", Terms(CASES), world.measure)
+
+    assert found.gain < 0
+    assert [(ask.stage, ask.repeats) for ask in world.asked] == [(Stage.LAST, 6)]

@@ -262,8 +262,8 @@ FAULTY = (
     Situation(
         "too_many_epochs",
         "overfit",
-        healthy(intent(), 150),
-        {"epochs": 50.0, "learning_rate": 4e-3, "lora_r": 32},
+        healthy(secret, 300),
+        {"epochs": 30.0, "learning_rate": 8e-3, "lora_r": 32},
     ),
     Situation(
         "by_heart",

@@ -253,11 +253,11 @@ def _worker(order: dict[str, Any]) -> None:
 
     import torch
 
+    from agents.jobs.reporting import Reporter
     from agents.worker import base_model
     from agents.worker.evaluate_model import sit
     from agents.worker.evaluate_shaped import Evaluation
     from agents.worker.known_answers import KnownAnswers
-    from agents.worker.progress import Reporter
     from agents.worker.rows import asked_ids, read_rows
 
     watch = _Stopwatch()

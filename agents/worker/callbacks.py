@@ -10,10 +10,10 @@ import torch
 from transformers import TrainerCallback
 
 from agents.jobs import DEV_LOSS_ROSE, Progress, StopMode, requested_stop
+from agents.jobs.reporting import Reporter
 from agents.worker import held
 from agents.worker.boards import Boards
 from agents.worker.checkpoints import Checkpoint, Origin, Standing, folder_of, prune, seal
-from agents.worker.progress import Reporter
 from agents.worker.row_log import RowLog
 from agents.worker.spikes import SpikeWatch
 from agents.worker.timetable import GATE, REQUESTED, Stretch, Timetable, has_risen

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.jobs import DEV_LOSS_ROSE, FileRef, JobResult, StopMode, TrainSpec
+from agents.jobs.reporting import Reporter
 from agents.recipe import REWARDED, Method, Recipe, Tuning
 from agents.worker.checkpoints import (
     ADAPTER_FILES,
@@ -24,7 +25,6 @@ from agents.worker.checkpoints import (
     verified,
 )
 from agents.worker.errors import WorkerError
-from agents.worker.progress import Reporter
 from agents.worker.rewards import critics
 from agents.worker.timetable import REQUESTED, Stretch, has_risen, timetable
 from agents.worker.training_result import Course, Ending, result

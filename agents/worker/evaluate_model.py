@@ -22,6 +22,7 @@ from agents.jobs import (
     ScoredItem,
     SwapReport,
 )
+from agents.jobs.reporting import Reporter
 from agents.recipe import Method, Metric
 from agents.worker import (
     answer_sheet,
@@ -42,7 +43,6 @@ from agents.worker.evaluate_shaped import Evaluation, Item, Judged, judge
 from agents.worker.general import General
 from agents.worker.known_answers import Asked, KnownAnswers, model_key
 from agents.worker.likelihood import bits
-from agents.worker.progress import Reporter
 from agents.worker.rows import Row, asked_ids, pairs, read_rows, reference, stop_ids
 from agents.worker.shaped_rows import Said
 from agents.worker.tuned_model import check_unchanged, earlier, merged

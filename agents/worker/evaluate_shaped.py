@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.jobs import Breakdown, EvaluateSpec, PromptedBase
+from agents.jobs.reporting import Reporter
 from agents.recipe import OF_METHOD, Method, Metric
 from agents.worker import base_model, related, scorer, shaped_rows, tuned_model, verdict
 from agents.worker.answers import Exam
@@ -21,7 +22,6 @@ from agents.worker.errors import WorkerError
 from agents.worker.general import General
 from agents.worker.known_answers import Asked, KnownAnswers, model_key
 from agents.worker.paired import Groups
-from agents.worker.progress import Reporter
 from agents.worker.rewards import critics, scorecard
 from agents.worker.rewards.attempt import Attempt
 from agents.worker.rows import stop_ids

@@ -22,6 +22,7 @@ from agents.jobs import (
     TaughtRow,
     row_name,
 )
+from agents.jobs.reporting import Reporter
 from agents.worker import base_model, moved_weights, sft_lessons
 from agents.worker.answers import Answer, Exam, answer
 from agents.worker.base_model import LoadedBase
@@ -29,7 +30,6 @@ from agents.worker.checks.facts import shown
 from agents.worker.checks.masks import safe
 from agents.worker.errors import WorkerError
 from agents.worker.lessons import Fitting, drawn
-from agents.worker.progress import Reporter
 from agents.worker.related import own_parts
 from agents.worker.rows import Row, asked_ids, encode, prompt_text, read_rows, reference, stop_ids
 from agents.worker.sentences import embedder

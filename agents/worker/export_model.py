@@ -22,12 +22,12 @@ from agents.jobs import (
     JobResult,
     Parity,
 )
+from agents.jobs.reporting import Reporter
 from agents.worker import base_model, llama_cpp, run_it
 from agents.worker.base_model import BaseFolder
 from agents.worker.digests import sha256_of
 from agents.worker.errors import WorkerError
 from agents.worker.parity import Speaker, Transformer, compare
-from agents.worker.progress import Reporter
 from agents.worker.rows import Row, read_rows, stop_ids
 from agents.worker.tuned_model import check_unchanged, merged, with_adapter
 

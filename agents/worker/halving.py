@@ -23,6 +23,7 @@ from agents.jobs import (
     TrainResult,
     TrainSpec,
 )
+from agents.jobs.reporting import Reporter
 from agents.worker import not_finite
 from agents.worker.checkpoints import (
     best_of,
@@ -31,7 +32,6 @@ from agents.worker.checkpoints import (
     verified,
 )
 from agents.worker.course import as_it_stands, early_end, train
-from agents.worker.progress import Reporter
 from agents.worker.timetable import REQUESTED, Stretch, timetable
 from agents.worker.training_result import Course, Ending, result
 

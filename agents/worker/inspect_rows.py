@@ -21,11 +21,11 @@ from agents.jobs import (
     JobResult,
     Trial,
 )
+from agents.jobs.reporting import Reporter
 from agents.recipe import Method
 from agents.worker import cartography, learning_curve, row_log
 from agents.worker.checkpoints import training_sha256
 from agents.worker.checks.facts import shown
-from agents.worker.progress import Reporter
 from agents.worker.row_log import Look
 from agents.worker.rows import Row, read_rows
 from agents.worker.shaped_rows import answered, asked

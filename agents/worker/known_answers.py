@@ -21,11 +21,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.jobs import FileRef, Progress, write_atomically
+from agents.jobs.reporting import Reporter
 from agents.worker.answers import Answer, Exam, answer, heard
 from agents.worker.base_model import LoadedBase
 from agents.worker.digests import sha256_of
 from agents.worker.likelihood import mean_log_probs
-from agents.worker.progress import Reporter
 from agents.worker.shaped_rows import Said
 from agents.worker.tuned_model import WEIGHTS
 

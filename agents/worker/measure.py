@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from agents.jobs import Baseline, JobOutcome, JobResult, MeasureResult, MeasureSpec, RowFacts
+from agents.jobs.reporting import Reporter
 from agents.worker.errors import WorkerError
-from agents.worker.progress import Reporter
 from configs.registry import architecture_of
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 from agents.jobs import Baseline
+from agents.jobs.reporting import Reporter
 from agents.recipe import Metric
 from agents.worker.answers import Exam, answer
 from agents.worker.base_model import LoadedBase
-from agents.worker.progress import Reporter
 from agents.worker.rows import Pair, prompt_ids, stop_ids
 
 MOST_SHOTS = 6

@@ -32,6 +32,7 @@ from agents.jobs import (
     RowShape,
     read_spec,
 )
+from agents.jobs.reporting import Reporter
 from agents.worker import learnt_rows
 from agents.worker.checks.masks import safe
 from agents.worker.errors import WorkerError
@@ -40,7 +41,6 @@ from agents.worker.learnt_rows import Learnt
 from agents.worker.likely import without_header
 from agents.worker.lines import SHOWN_CHARS, Line, line_of, longest_chars, sample_of
 from agents.worker.metrics.structure import percentile_95
-from agents.worker.progress import Reporter
 from agents.worker.refusals import no_rows, none_to_hold_out, too_few
 from agents.worker.sources import Source, Way, read_all, ways
 from agents.worker.split_rows import Groups, Shares, Split, fold, weighted

@@ -25,11 +25,11 @@ from agents.jobs import (
     SelectResult,
     SelectSpec,
 )
+from agents.jobs.reporting import Reporter
 from agents.worker import base_model, prompted
 from agents.worker.base_model import LoadedBase
 from agents.worker.errors import WorkerError
 from agents.worker.likelihood import mean_log_probs
-from agents.worker.progress import Reporter
 from agents.worker.rows import Pair, pairs, prompt_ids, read_rows
 from agents.worker.shaped_rows import Said
 

@@ -136,12 +136,12 @@ def _read(situation: Situation, seed: int, root: Path) -> IntakeResult:
 
 def _work(root: Path, name: str, spec: Spec) -> Any:
     """Do a job in this process, the way a worker does; whatever a job explains is in its result."""
-    from agents.worker.__main__ import do
+    from agents.worker.__main__ import PROGRAM
 
     folder = root / name
     folder.mkdir()
     write_spec(folder, JobSpec(job_id=name, spec=spec))
-    result = do(folder)
+    result = PROGRAM.do(folder)
     if result.error is not None and result.error.code != "non_finite_loss":
         raise RuntimeError(f"{name}: {result.error.code}: {result.error.message}")
     return result

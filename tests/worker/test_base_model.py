@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from agents.jobs import JobOutcome, ModelRef, StopMode, read_progress, request_stop
+from agents.jobs.reporting import Reporter, Stopped
 from agents.worker.base_model import BaseFolder, resolve, weights_sha256
 from agents.worker.errors import WorkerError
-from agents.worker.progress import Reporter, Stopped
 from tests.worker.forkserver import ForkServer
 from tests.worker.tiny_model import model_ref, open_job, train_spec
 
@@ -224,7 +224,7 @@ import sys, pathlib
 from agents.jobs import ModelRef
 from agents.worker.base_model import resolve
 from agents.worker.errors import WorkerError
-from agents.worker.progress import Reporter
+from agents.jobs.reporting import Reporter
 
 beats = []
 class Counting(Reporter):

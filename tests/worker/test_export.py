@@ -18,7 +18,7 @@ from agents.jobs import (
     ModelRef,
     read_result,
 )
-from agents.worker.__main__ import do
+from agents.worker.__main__ import PROGRAM
 from configs.schema import EMBEDDED_MODEL, ModelSettings
 from tests.worker.tiny_model import build_model, colours, model_ref, open_job, write_rows
 
@@ -79,7 +79,7 @@ def test_a_merged_model_loads_without_peft_and_says_how_to_run_it(tmp_path):
     write_adapter(base, adapter, scale=0.5)
     spec = spec_for(model_ref(base), adapter, ExportFormat.MERGED, tmp_path / "dev.jsonl")
 
-    result = result_of(do(open_job(tmp_path / "job", spec)))
+    result = result_of(PROGRAM.do(open_job(tmp_path / "job", spec)))
 
     assert result.parity.passed
     packed = tmp_path / "job" / result.files[0].path
@@ -103,7 +103,7 @@ def test_an_adapter_that_is_gone_or_exchanged_is_named(tmp_path, folder, told):
         model_ref(tmp_path / "tiny"), tmp_path / folder, ExportFormat.MERGED, tmp_path / "d.jsonl"
     ).model_copy(update={"adapter_sha256": "f" * 64})
 
-    outcome = do(open_job(tmp_path / "job", spec))
+    outcome = PROGRAM.do(open_job(tmp_path / "job", spec))
 
     assert outcome.outcome is JobOutcome.FAILED
     assert told in outcome.error.message
@@ -116,7 +116,7 @@ def test_a_tokenizer_that_llama_cpp_does_not_know_is_explained(tmp_path):
         model_ref(tmp_path / "tiny"), tmp_path / "adapter", ExportFormat.GGUF, tmp_path / "d.jsonl"
     )
 
-    outcome = do(open_job(tmp_path / "job", spec))
+    outcome = PROGRAM.do(open_job(tmp_path / "job", spec))
 
     assert outcome.error.code == "cannot_convert"
     assert "“merged” works" in outcome.error.message
@@ -127,9 +127,9 @@ def test_a_tokenizer_that_llama_cpp_does_not_know_is_explained(tmp_path):
 def test_the_embedded_model_answers_in_llama_cpp_as_with_peft_and_a_broken_template_is_caught(
     tmp_path,
 ):
+    from agents.jobs.reporting import Reporter
     from agents.worker import base_model, llama_cpp
     from agents.worker.parity import Transformer, compare
-    from agents.worker.progress import Reporter
     from agents.worker.rows import Row, stop_ids
 
     source = ModelSettings().catalogue[EMBEDDED_MODEL]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agents.jobs import JobOutcome, JobResult, StopMode, TrainResult, read_progress
+from agents.jobs.reporting import Reporter
 from agents.recipe import Method
 from agents.worker.base_model import resolve
-from agents.worker.progress import Reporter
 from agents.worker.rewards import scorecard
 from agents.worker.rewards.attempt import Attempt
 from agents.worker.rewards.critics import Critics

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.jobs import JobOutcome, read_result
-from agents.worker.__main__ import explain
+from agents.worker.__main__ import PROGRAM
 from agents.worker.errors import WorkerError
 from tests.worker.tiny_model import open_job, train_spec
 
@@ -120,7 +120,7 @@ def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
     ],
 )
 def test_every_exception_has_a_code(error: Exception, code: str) -> None:
-    told = explain(error)
+    told = PROGRAM.explain(error)
 
     assert told.code == code
     assert told.message

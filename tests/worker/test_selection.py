@@ -208,12 +208,13 @@ def test_steps_that_take_long_are_not_timed_again_and_show_signs_of_life(
     code = """
 import sys
 from pathlib import Path
-from agents.worker import __main__ as program, measure, progress
+from agents.jobs import reporting
+from agents.worker import __main__ as program, measure
 
 measure.ENOUGH_S = 0.0
 beats = []
-progress.beat = beats.append
-assert program.main([sys.argv[1]]) == 0
+reporting.beat = beats.append
+assert program.PROGRAM.main([sys.argv[1]]) == 0
 assert len(beats) > 10, beats
 """
     subprocess.run([sys.executable, "-c", code, str(slow)], cwd=ROOT, check=True, timeout=300)

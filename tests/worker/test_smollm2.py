@@ -115,9 +115,9 @@ def test_the_embedded_model_is_converted_once_trained_and_measurably_better(tmp_
 
 def both_ways(model: ModelRef, adapter: Path, prompts: list[str]) -> dict[str, list[list[int]]]:
     """Return answers of the worker and of plain `generate` with the adapter attached."""
+    from agents.jobs.reporting import Reporter  # noqa: PLC0415
     from agents.worker import base_model  # noqa: PLC0415
     from agents.worker.answers import Exam  # noqa: PLC0415
-    from agents.worker.progress import Reporter  # noqa: PLC0415
     from agents.worker.rows import prompt_ids, stop_ids  # noqa: PLC0415
     from agents.worker.tuned_model import with_adapter  # noqa: PLC0415
     from tests.worker.test_answers import by_generate, by_us  # noqa: PLC0415

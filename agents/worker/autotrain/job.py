@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.autotrain import NotInstalled, Program, find
 from agents.jobs import JobOutcome, JobResult, Progress, TrainResult, TrainSpec, requested_stop
+from agents.jobs.reporting import Reporter, Stopped
 from agents.recipe import Method
 from agents.worker import base_model, rows, shaped_rows
 from agents.worker.autotrain import adapter, inputs, portion
@@ -17,7 +18,6 @@ from agents.worker.autotrain.program import CACHE, Running
 from agents.worker.base_model import BaseFolder
 from agents.worker.errors import WorkerError
 from agents.worker.history import thinned
-from agents.worker.progress import Reporter, Stopped
 
 FOLDER, ADAPTER_DIR = "autotrain", "artifacts/adapter"
 TAKEN = "taken"

@@ -7,13 +7,13 @@ that does not fit the base as it is loaded here is found before anybody measures
 from pathlib import Path
 
 from agents.jobs import TrainSpec
+from agents.jobs.reporting import Reporter
 from agents.worker import base_model, course, tuned_model
 from agents.worker.adapter_training import Setting
 from agents.worker.autotrain.adapter import WEIGHTS, unusable
 from agents.worker.autotrain.program import CACHE
 from agents.worker.base_model import BaseFolder
 from agents.worker.lessons import fitting, plan_lessons
-from agents.worker.progress import Reporter
 
 
 def dev_losses(

@@ -3,7 +3,9 @@
 import time
 from pathlib import Path
 
-from agents.jobs import JobOutcome, Progress, StopMode, append_progress, beat, requested_stop
+from agents.jobs.envelopes import Progress
+from agents.jobs.folder import append_progress, beat, requested_stop
+from agents.jobs.messages import JobOutcome, StopMode
 
 ANY_STOP = frozenset(StopMode)
 

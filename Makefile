@@ -58,6 +58,7 @@ bench: $(STAMP) ## The benchmarks
 
 honesty: $(STAMP) ## How often the verdict is wrong, by simulation; fails where it is wrong too often
 	$(BIN)/python -m benchmarks.honesty
+	$(BIN)/python -m benchmarks.workflow_honesty
 
 zoo: $(STAMP) ## How often the debugger is right about trainings with a planted fault
 	$(BIN)/python -m benchmarks.zoo $(ARGS)

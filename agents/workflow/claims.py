@@ -87,14 +87,14 @@ def judge(before: Scores, after: Scores) -> Judged:
 
 
 def sign_flip(gains: list[float]) -> float:
-    """Return the two-sided p-value of no difference; 1 where nothing differs.
+    """Return the two-sided p-value of no difference; 1 where at most one case differs.
 
     Source: R. A. Fisher, The Design of Experiments (1935), §21; where not every way is tried, scipy adds one to both counts
     (Phipson and Smyth 2010), so that p is never 0.
     """
     moved = [gain for gain in gains if gain]
-    if not moved:
-        return 1.0
+    if len(moved) < 2:
+        return 1.0  # one difference is as large with either sign
     from scipy import stats
 
     found = stats.permutation_test(

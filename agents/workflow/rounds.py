@@ -26,7 +26,7 @@ CANARIES = 2
 """Cases that worked, in a screen beside those that failed."""
 FRESH = 2
 """Times as many repeats in a confirmation, and in the last comparison with the workflow that was given: runs that only a
-few candidates need. By simulation (`benchmarks.workflow_rule`) the result of five rounds, two proposals in five harmful, is worse than
+few candidates need. By simulation (`make honesty`) the result of five rounds, two proposals in five harmful, is worse than
 the start in 0.1 % of loops with it and in 1.1 % without."""
 CLEARLY_WORSE = 0.34
 """Mean loss in a screen, once per case, from which on a candidate is not measured further."""

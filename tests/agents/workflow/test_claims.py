@@ -56,6 +56,11 @@ def test_few_cases_cannot_tell_however_large_the_gain():
     assert claims.judge({}, {}).claim is Claim.CANNOT_TELL
 
 
+@pytest.mark.parametrize("gains", [[], [0.0] * 9, [0.0] * 8 + [1.0]])
+def test_one_case_that_differs_proves_nothing(gains):
+    assert claims.sign_flip(gains) == 1.0
+
+
 def test_a_case_that_could_not_be_judged_on_one_side_is_left_out():
     judged = claims.judge(scores([0.0] * 8) | {"x": (1.0,)}, scores([1.0] * 8) | {"x": ()})
 

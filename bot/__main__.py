@@ -27,6 +27,7 @@ from bot.command_line import (
     serves,
 )
 from bot.config_commands import config_app
+from bot.workflow_commands import workflow_app
 
 __all__ = [
     "EXIT_BUSY",
@@ -50,6 +51,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(config_app, name="config")
+app.add_typer(workflow_app, name="workflow")
 
 
 @app.command()

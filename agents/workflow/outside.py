@@ -15,6 +15,10 @@ class ModelError(Exception):
     """A model gave no usable reply: unknown, unreachable, too slow, cut off. `str()` is for a person."""
 
 
+class NoToolsHere(ModelError):
+    """The model takes no tools. Raised by a call that offers some; where the workflow asked for none, it goes on without."""
+
+
 class Models(Protocol):
     """Where models come from: Ollama, a server that speaks OpenAI's API, this machine, or a script."""
 
@@ -38,11 +42,18 @@ class Models(Protocol):
         """
 
 
+class PersonLeft(Exception):
+    """The person will not answer. The run stops there, and can be gone on with. `str()` says why, for a person."""
+
+
 class Person(Protocol):
     """Who answers the input states: somebody at a terminal, a list of answers, or a persona."""
 
     async def answer(self, state: State, question: str) -> str:
-        """Return what is answered; an empty text takes the default of the state."""
+        """Return what is answered; an empty text takes the default of the state.
+
+        Raises: PersonLeft: nothing will be.
+        """
 
 
 @dataclass(frozen=True)

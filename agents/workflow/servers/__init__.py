@@ -1,0 +1,1 @@
+"""Programs that offer tools to models. Each stands alone, and none is imported."""

@@ -1,0 +1,83 @@
+"""What a run has used up, and whether it may use more."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agents.workflow.outside import Limits
+from agents.workflow.world import LimitReached
+
+MIN_REPLY_TOKENS = 16
+"""With less left, nothing is asked: no answer would fit."""
+PER_MESSAGE_TOKENS = 16
+"""For what a template puts around a message."""
+IMAGE_TOKENS = 4096
+"""More than vision models make of one."""
+BYTES_PER_TOKEN = 4
+"""Where a back end does not count: about that of English text."""
+
+
+@dataclass
+class Spending:
+    """What has been used up so far; grows."""
+
+    limits: Limits
+    clock: Callable[[], float]
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    remembered_s: float = 0.0
+    """Took an earlier process of the same run."""
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the run has taken."""
+        return self.clock() - self.began + self.remembered_s
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long it may still take; None without a limit."""
+        if self.limits.max_seconds is None:
+            return None
+        return max(0.0, self.limits.max_seconds - self.seconds)
+
+    def may_ask(self, prompt_bytes: int, messages: int, images: int) -> int | None:
+        """Return how long a reply may be, in tokens, before a model is asked; None without a limit.
+
+        A token is at least one byte, so a prompt has at most as many tokens as bytes. So the limit is kept whatever the
+        model makes of the prompt.
+
+        Raises: LimitReached: it may not be asked.
+        """
+        if self.calls >= self.limits.max_calls:
+            raise LimitReached(f"a model was asked {self.calls} times, and may not be more often")
+        if self.seconds_left == 0:
+            raise LimitReached(
+                f"the run has taken {self.limits.max_seconds:g} s, and may not longer"
+            )
+        if self.limits.max_tokens is None:
+            return None
+        used = self.prompt_tokens + self.reply_tokens
+        prompt = prompt_bytes + messages * PER_MESSAGE_TOKENS + images * IMAGE_TOKENS
+        left = self.limits.max_tokens - used - prompt
+        if left < MIN_REPLY_TOKENS:
+            raise LimitReached(
+                f"{used} of {self.limits.max_tokens} tokens are used, and the next prompt with its"
+                f" reply might need more than the rest"
+            )
+        return left
+
+    def add(self, prompt_tokens: int, reply_tokens: int) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.prompt_tokens += prompt_tokens
+        self.reply_tokens += reply_tokens
+
+
+def estimated_tokens(text_bytes: int) -> int:
+    """Return about how many tokens a text has, for back ends that do not count."""
+    return math.ceil(text_bytes / BYTES_PER_TOKEN)

@@ -416,6 +416,43 @@ class LLMSettings(_Section):
         return _http_root(url)
 
 
+class WorkflowSettings(_Section):
+    """The models that run workflows, and who offers them (docs/model-back-ends.md)."""
+
+    script: UserPath | None = None
+    """File with the replies of the back end `script`."""
+    back_end: Literal["ollama", "openai", "local", "script"] = "ollama"
+    """`ollama` (extra `ollama`); `openai`: any OpenAI-compatible server (extra `openai`); `local`: models of the catalogue, in a
+    child program; `script`: replies from a file, for tests."""
+    base_url: str | None = None
+    """Root of the server's API. None: http://localhost:11434 of `ollama`, https://api.openai.com/v1 of `openai`."""
+    api_key: SecretStr | None = None
+    """Key for the server. None: sent without one. It goes to `base_url` only."""
+    model_map: dict[str, str] = Field(default={}, examples=[{"gemma3:4b": "qwen3:4b"}])
+    """Model that a workflow names → the one that stands for it here. `*` is every other one. `local:NAME` is a model of the
+    catalogue, `local:NAME+FOLDER` one with an adapter on it, `local:all-minilm` the embedded embedding model."""
+    embedding_model: str | None = None
+    """Model that makes embeddings where a RAG names none; looked up in `model_map` too. None: words are compared instead."""
+    timeout_s: float = Field(default=300.0, gt=0)
+    """How long one call may take, further tries included."""
+    silence_s: float = Field(default=120.0, gt=0)
+    """How long a server may send nothing: loading a model and reading a long prompt are silent."""
+    tries: int = Field(default=3, ge=1, le=10)
+    """How often a call is made that failed before its reply began: server away, busy, or in trouble of its own."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        return _http_root(url)
+
+    @field_validator("back_end")
+    @classmethod
+    def _has_its_script(cls, back_end: str, info: ValidationInfo) -> str:
+        if back_end == "script" and info.data.get("script", "") is None:
+            raise ValueError("another one, or the file of replies in workflows.script")
+        return back_end
+
+
 class HubSettings(_Section):
     """Publishing to a model hub. Without a token nothing is ever sent there."""
 
@@ -499,6 +536,7 @@ class Settings(_Section):
     llm: LLMSettings = LLMSettings()
     hub: HubSettings = HubSettings()
     notebook: NotebookSettings = NotebookSettings()
+    workflows: WorkflowSettings = WorkflowSettings()
 
     def guild(self, guild_id: str | None) -> GuildSettings:
         """Return a server's own settings, or the defaults for an unknown one."""

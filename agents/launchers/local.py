@@ -68,7 +68,7 @@ class LocalLauncher:
         pid = os.posix_spawn(
             self._python,
             [self._python, "-m", "agents.worker", str(folder)],
-            _environment(os.environ),
+            environment(os.environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -167,7 +167,7 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _environment(ours: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+def environment(ours: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     """Return what a worker may know of our environment: no token of ours, no configuration of the bot."""
     passed = {
         name: value

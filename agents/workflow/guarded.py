@@ -145,7 +145,9 @@ class GuardedChat(BaseChatModel):
             try:
                 return stream, await anext(stream)
             except StopAsyncIteration:
-                raise Mishap(f"{self.server.title} sent no reply at all.", again=True) from None
+                raise Mishap(
+                    f"{capital(self.server.title)} sent no reply at all.", again=True
+                ) from None
 
         stream, first = await persistently(begun, self.server, self.name, self.patience)
         info: dict[str, Any] = dict(first.generation_info or {})
@@ -205,12 +207,12 @@ class GuardedEmbeddings(Embeddings):
             found = await persistently(once, self._server, self.name, self._patience)
             if len(found) != len(some):
                 raise Mishap(
-                    f"{self._server.title} made {len(found)} embeddings of {len(some)} texts."
+                    f"{capital(self._server.title)} made {len(found)} embeddings of {len(some)} texts."
                 )
             vectors += found
         if any(not _usable(vector, vectors[0]) for vector in vectors):
             raise Mishap(
-                f"{self._server.title} made embeddings that are no vectors of one length; is “{self.name}” an "
+                f"{capital(self._server.title)} made embeddings that are no vectors of one length; is “{self.name}” an "
                 "embedding model?"
             )
         return vectors
@@ -265,7 +267,7 @@ async def explained(error: Exception, server: Server, model: str) -> Exception:
 def too_slow(server: Server, patience: Patience) -> Mishap:
     """Say that a call took longer than it may."""
     return Mishap(
-        f"{server.title} did not finish its reply within {patience.timeout_s:g} s. Ask for a shorter one (num_predict), "
+        f"{capital(server.title)} did not finish its reply within {patience.timeout_s:g} s. Ask for a shorter one (num_predict), "
         "take a smaller model, or raise workflows.timeout_s."
     )
 
@@ -273,7 +275,7 @@ def too_slow(server: Server, patience: Patience) -> Mishap:
 def silent(server: Server, patience: Patience) -> Mishap:
     """Say that a server sent nothing for longer than it may."""
     return Mishap(
-        f"{server.title} sent nothing for {patience.silence_s:g} s. The model may still be loading, or be too large for "
+        f"{capital(server.title)} sent nothing for {patience.silence_s:g} s. The model may still be loading, or be too large for "
         "that machine; raise workflows.silence_s, or take a smaller one."
     )
 
@@ -282,9 +284,16 @@ def unknown_model(server: Server, model: str, known: Sequence[str], advice: str 
     """Say that a server has no such model, and which it has."""
     listed = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
     has = f"It has: {listed}." if known else "It has none."
+    mapping = "say in workflows.model_map which one stands for it."
     return Mishap(
-        f"{server.title} has no model “{model}”. {has} {advice}Or say in workflows.model_map which one stands for it."
+        f"{capital(server.title)} has no model “{model}”. {has} "
+        + (f"{advice}, or {mapping}" if advice else capital(mapping))
     )
+
+
+def capital(text: str) -> str:
+    """Return a text as it begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def in_a_line(text: str) -> str:

@@ -134,7 +134,7 @@ class OllamaModels:
     async def _refused(self, error: ollama.ResponseError, model: str) -> Mishap:
         said = in_a_line(error.error)
         if error.status_code == 404 and "model" in said.lower():
-            advice = f"`ollama pull {model}` fetches it. "
+            advice = f"`ollama pull {model}` fetches it"
             return unknown_model(self, model, await self._names(), advice)
         if error.status_code == 404:
             return Mishap(f"{self.title} does not know that request. Is it an Ollama server?")

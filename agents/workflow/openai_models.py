@@ -17,6 +17,7 @@ from agents.workflow.guarded import (
     GuardedEmbeddings,
     Mishap,
     Patience,
+    capital,
     in_a_line,
     silent,
     structured,
@@ -123,11 +124,11 @@ class OpenAIModels:
                 return Mishap(f"The connection to {self.title} broke off.", again=True)
             case openai.APIError():
                 said = in_a_line(str(error.message))
-                return Mishap(f"{self._Title} has trouble of its own: {said}", again=True)
+                return Mishap(f"{capital(self.title)} has trouble of its own: {said}", again=True)
             case ValueError() | TypeError() | KeyError() | AttributeError():
                 # langchain-openai reads replies without looking at their form
                 return Mishap(
-                    f"{self._Title} sent something that is no reply of OpenAI's API. Is it such a server, and does its "
+                    f"{capital(self.title)} sent something that is no reply of OpenAI's API. Is it such a server, and does its "
                     "address end with /v1?"
                 )
         return None
@@ -147,10 +148,6 @@ class OpenAIModels:
             options, {"response_format": {"type": "json_schema", "json_schema": named}}
         )
 
-    @property
-    def _Title(self) -> str:  # noqa: N802  # begins a sentence
-        return self.title[0].upper() + self.title[1:]
-
     def _away(self) -> Mishap:
         return Mishap(
             f"Nothing answers where {self.title} should be. Start it, or say where it is in workflows.base_url.",
@@ -163,17 +160,19 @@ class OpenAIModels:
             case 404 if model:
                 return unknown_model(self, model, await self._names())
             case 401 | 403:
-                return Mishap(f"{self._Title} does not let us in. Check workflows.api_key.")
+                return Mishap(f"{capital(self.title)} does not let us in. Check workflows.api_key.")
             case 429 if error.code == "insufficient_quota":
-                return Mishap(f"{self._Title} says that the account has nothing left to spend.")
+                return Mishap(
+                    f"{capital(self.title)} says that the account has nothing left to spend."
+                )
             case 408 | 409 | 429 | 503:
                 after_s = _retry_after_s(error.response.headers.get("retry-after"))
                 return Mishap(
-                    f"{self._Title} is busy. Try again later.", again=True, after_s=after_s
+                    f"{capital(self.title)} is busy. Try again later.", again=True, after_s=after_s
                 )
             case status if status >= 500:
-                return Mishap(f"{self._Title} has trouble of its own: {said}", again=True)
-        return Mishap(f"{self._Title} refused the request ({error.status_code}): {said}")
+                return Mishap(f"{capital(self.title)} has trouble of its own: {said}", again=True)
+        return Mishap(f"{capital(self.title)} refused the request ({error.status_code}): {said}")
 
     async def _names(self) -> list[str]:
         try:

@@ -28,6 +28,7 @@ from bot.command_line import (
 )
 from bot.config_commands import config_app
 from bot.workflow_commands import workflow_app
+from bot.workflow_models import workflow_list_models
 
 __all__ = [
     "EXIT_BUSY",
@@ -51,6 +52,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(config_app, name="config")
+workflow_app.command("list-models")(workflow_list_models)
 app.add_typer(workflow_app, name="workflow")
 
 

@@ -58,7 +58,7 @@ class MappedModels:
 
     def __init__(self, settings: WorkflowSettings, local: LocalModels) -> None:
         self._settings = settings
-        self._local = local
+        self.local = local
 
     def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
         """Return a chat model.
@@ -91,18 +91,18 @@ class MappedModels:
         return found.get(name, found.get(ANY, name))
 
     async def offered(self) -> list[Offered]:
-        """Return what the back end has.
+        """Return what the back end has; a script says it nowhere.
 
         Raises: ModelError: it cannot be asked.
         """
-        return await self.main.offered()
+        return [] if self._settings.back_end == "script" else await self.main.offered()
 
     @cached_property
     def main(self) -> BackEnd:
         """The configured back end. Raises: ModelError: its extra is not installed."""
         settings = self._settings
         if settings.back_end == "local":
-            return self._local
+            return self.local
         if settings.back_end == "script":
             scripted: BackEnd = _imported(*SCRIPTED).from_file(settings.script)
             return scripted
@@ -120,7 +120,7 @@ class MappedModels:
 
     def close(self) -> None:
         """End the child programs of models of this machine."""
-        self._local.close()
+        self.local.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class MappedModels:
         if target is None:
             return self.main, name
         if target.startswith(LOCAL):
-            return self._local, target.removeprefix(LOCAL)
+            return self.local, target.removeprefix(LOCAL)
         return self.main, target
 
 

@@ -64,7 +64,7 @@ class Server(Protocol):
     def title(self) -> str:
         """What people are told that it is."""
 
-    async def explained(self, error: Exception, model: str) -> Mishap | None:
+    async def explained(self, error: Exception, model: str) -> ModelError | None:
         """Say what an error of the client means for a person; None for one that is a fault of ours."""
 
     def whole(self, info: Mapping[str, Any]) -> bool:

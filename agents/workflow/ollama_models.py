@@ -23,6 +23,7 @@ from agents.workflow.guarded import (
     unknown_model,
 )
 from agents.workflow.offers import Offered, in_words, size_of
+from agents.workflow.outside import ModelError, NoToolsHere
 
 DEFAULT_URL = "http://localhost:11434"
 BESIDE = {"keep_alive": "keep_alive", "think": "reasoning", "format": "format"}
@@ -95,7 +96,7 @@ class OllamaModels:
             raise await self.explained(error, "") or error from error
         return [Offered(model.model or "", _about(model)) for model in listed.models]
 
-    async def explained(self, error: Exception, model: str) -> Mishap | None:
+    async def explained(self, error: Exception, model: str) -> ModelError | None:
         """Say what an error of Ollama's client means."""
         match error:
             case ollama.ResponseError():
@@ -131,13 +132,15 @@ class OllamaModels:
         """Put the schema where Ollama reads it."""
         return {"format": dict(schema)}
 
-    async def _refused(self, error: ollama.ResponseError, model: str) -> Mishap:
+    async def _refused(self, error: ollama.ResponseError, model: str) -> ModelError:
         said = in_a_line(error.error)
         if error.status_code == 404 and "model" in said.lower():
             advice = f"`ollama pull {model}` fetches it"
             return unknown_model(self, model, await self._names(), advice)
         if error.status_code == 404:
             return Mishap(f"{self.title} does not know that request. Is it an Ollama server?")
+        if "does not support tools" in said:
+            return NoToolsHere(f"“{model}” takes no tools, says {self.title}")
         if error.status_code in {401, 403}:
             return Mishap(f"{self.title} does not let us in. Check workflows.api_key.")
         if error.status_code in BUSY:

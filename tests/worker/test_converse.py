@@ -12,8 +12,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from agents.workflow import documents
 from agents.workflow.backends import MappedModels, models_from
+from agents.workflow.model import Rag
 from agents.workflow.outside import ModelError
+from agents.workflow.rag import Ranked, by_words, look_up
+from agents.workflow.reach import Reach
 from configs.schema import EMBEDDED_MODEL, ModelSettings, Settings
 
 pytestmark = pytest.mark.torch
@@ -25,6 +29,18 @@ SCHEMA = {
     "required": ["state", "sure"],
     "additionalProperties": False,
 }
+
+MEANT = {
+    "refund.md": ("Purchases can be refunded within 30 days.", "How do I get my money back?"),
+    "leave.md": ("Employees have 28 days of paid leave a year.", "How much vacation can I take?"),
+    "door.md": ("The entrance is locked from 8 pm on.", "Until when can visitors get in?"),
+    "sick.md": ("Call your manager by 9 am when you are ill.", "What if I catch a flu?"),
+    "pay.md": ("Salaries are transferred on the 25th.", "When do I receive my wages?"),
+    "pet.md": ("Dogs may come to the office on Fridays.", "Can I bring my puppy to work?"),
+    "car.md": ("Parking costs 40 euros a month.", "Where do I leave my vehicle, and for how much?"),
+    "lunch.md": ("The canteen serves food from noon to two.", "Where can I eat something?"),
+}
+"""Documents, and questions in other words than theirs."""
 
 
 def house(data_dir: Path, model: Path | None = None) -> MappedModels:
@@ -155,6 +171,23 @@ async def test_the_embedded_embedding_model_knows_what_means_the_same(models):
 
     assert near(asked, asked) == pytest.approx(1, abs=1e-4)
     assert near(asked, same) > near(asked, other) + 0.2
+
+
+async def test_documents_are_found_by_what_is_meant_where_no_word_is_shared(models, tmp_path):
+    for name, (text, _question) in MEANT.items():
+        (tmp_path / name).write_text(text)
+    rag = Rag("docs", str(tmp_path), tmp_path, "all-minilm", "e.msgpack", 1000, 1, None, None)
+    right = {Ranked.MEANING: 0, Ranked.WORDS: 0}
+
+    for name, (_text, question) in MEANT.items():
+        found = await look_up(rag, question, models, Reach())
+        assert found.ranked is Ranked.MEANING
+        right[Ranked.MEANING] += found.chunks[0].source == name
+        by = by_words(documents.read(tmp_path, 1000, None, b"{", None).chunks, question, 1)
+        right[Ranked.WORDS] += [chunk.source for chunk in by] == [name]
+
+    assert right[Ranked.MEANING] >= len(MEANT) - 1
+    assert right[Ranked.WORDS] < right[Ranked.MEANING]
 
 
 @pytest.mark.slow

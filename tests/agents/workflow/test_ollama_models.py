@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 
 from agents.workflow.guarded import Patience
 from agents.workflow.ollama_models import OllamaModels
-from agents.workflow.outside import ModelError
+from agents.workflow.outside import ModelError, NoToolsHere
 from tests.ollama_server import Call, FakeOllama, Way, running
 
 PATIENCE = Patience(timeout_s=5, silence_s=0.3, tries=3, first_wait_s=0.01)
@@ -110,7 +110,7 @@ async def test_pictures_and_tools_reach_the_model():
 async def test_tools_that_a_model_does_not_know_are_told_as_that():
     async with ollama(FakeOllama(can=frozenset({"completion"}))) as models:
         chat = models.chat("gemma3:4b", {}).bind_tools([{"name": "x", "description": "y", "parameters": {}}])  # fmt: skip
-        with pytest.raises(ModelError, match="does not support tools"):
+        with pytest.raises(NoToolsHere, match="“gemma3:4b” takes no tools"):
             await chat.ainvoke("Hello")
 
 

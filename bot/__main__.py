@@ -27,6 +27,7 @@ from bot.command_line import (
     serves,
 )
 from bot.config_commands import config_app
+from bot.workflow_checks import checks_app
 from bot.workflow_commands import workflow_app
 from bot.workflow_models import workflow_list_models
 
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 workflow_app.command("list-models")(workflow_list_models)
+workflow_app.add_typer(checks_app)
 app.add_typer(workflow_app, name="workflow")
 
 

@@ -1,0 +1,170 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import app
+from bot.command_line import EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE
+from tests.agents.workflow.written import HEAD, write
+
+GOOD = HEAD + "states:\n  ask: {type: prompt, prompt: x, save_as: answer}\n"
+SUITE = (
+    "workflow: w.yaml\ntest_scenarios:\n  - name: one\n    assertions:\n"
+    "      - {type: equals, target: answer, value: x}\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def told(*words: str) -> tuple[int, str]:
+    ended = CliRunner().invoke(app, ["workflow", *words])
+    return ended.exit_code, ended.output
+
+
+def test_validate_says_what_a_file_is_and_in_which_dialect(tmp_path):
+    write(tmp_path, GOOD)
+    write(tmp_path, SUITE, "w.test.yaml")
+    write(
+        tmp_path,
+        "name: All\nstrategy: parallel\nworkflows:\n  - {id: a, workflow: w.yaml}\n",
+        "all.yaml",
+    )
+
+    assert told("validate", "w.yaml") == (EXIT_OK, "w.yaml: workflow, dialect main, 1 state.\n")
+    assert told("validate", "w.test.yaml") == (
+        EXIT_OK,
+        "w.test.yaml: test file, dialect main, 1 scenario for w.yaml.\n",
+    )
+    assert told("validate", "all.yaml") == (EXIT_OK, "all.yaml: orchestration, parallel, 1 workflow.\n")  # fmt: skip
+
+
+def test_validate_tells_warnings_and_ends_with_0_and_errors_with_1(tmp_path):
+    write(tmp_path, GOOD.replace("save_as", "saveAs"))
+    code, text = told("validate", "w.yaml")
+    assert code == EXIT_OK
+    assert text.startswith("w.yaml:4: warning: states.ask.saveAs: ")
+    assert text.endswith("w.yaml: workflow, dialect main, 1 state.\n")
+
+    write(tmp_path, GOOD.replace("prompt: x", "prompt: x, next: asks"))
+    code, text = told("validate", "w.yaml")
+    assert code == EXIT_RUN_FAILED
+    assert text == (
+        "w.yaml:4: error: states.ask.next: there is no state “asks”; did you mean “ask”? [unknown-state]\n"
+    )
+    assert told("validate", "gone.yaml")[0] == EXIT_RUN_FAILED
+
+
+STRICT = {
+    "choice": GOOD.replace("prompt, prompt", "choice, prompt").replace(
+        "save_as: answer", "choices: [{label: a, next: end}]"
+    ),
+    "typed": "name: x\ntype: workflow\nsteps:\n  - {type: prompt, prompt: x}\n",
+    "tools": GOOD + "tools: {t: {npm_package: p}}\n",
+    "locked": GOOD + "variables: {v: {value: x, locked: true}}\n",
+    "optional file": GOOD.replace("prompt: x", "prompt: x, files: [{path: w.yaml, optional: true}]"),
+    "skills": GOOD.replace("prompt: x", "prompt: x, skills: []"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_strict_refuses_what_main_would_not_read(name, tmp_path):
+    write(tmp_path, STRICT[name])
+
+    assert told("validate", "w.yaml")[0] == EXIT_OK
+    code, text = told("validate", "w.yaml", "--strict")
+    assert code == EXIT_RUN_FAILED
+    assert "[dialect]" in text
+
+
+def test_strict_takes_main_and_refuses_later_and_older_test_files(tmp_path):
+    write(tmp_path, GOOD)
+    write(tmp_path, SUITE, "main.yaml")
+    write(tmp_path, SUITE + "    mocks: [{state: ask, response: x}]\n", "later.yaml")
+    write(tmp_path, SUITE.replace("test_scenarios", "scenarios"), "older.yaml")
+
+    codes = [
+        told("validate", name, "--strict")[0]
+        for name in ("w.yaml", "main.yaml", "later.yaml", "older.yaml")
+    ]
+
+    assert codes == [EXIT_OK, EXIT_OK, EXIT_RUN_FAILED, EXIT_RUN_FAILED]
+    assert told("validate", "later.yaml")[0] == told("validate", "older.yaml")[0] == EXIT_OK
+
+
+def test_lint_ends_with_1_where_something_is_found_and_can_leave_kinds_out(tmp_path):
+    write(tmp_path, GOOD + "  lost: {type: prompt, prompt: y}\n")
+
+    code, text = told("lint", "w.yaml")
+    assert code == EXIT_RUN_FAILED
+    assert text == (
+        "w.yaml:5: warning: states.lost: no state leads here, so it is never entered [unreachable]\n"
+    )
+    assert told("lint", "w.yaml", "--ignore", "unreachable") == (EXIT_OK, "")
+    code, text = told("lint", "w.yaml", "--ignore", "unreachables")
+    assert code == EXIT_USAGE
+    assert "Did you mean “unreachable”?" in text
+
+
+def test_lint_of_what_cannot_be_run_tells_the_errors(tmp_path):
+    write(tmp_path, HEAD)
+
+    code, text = told("lint", "w.yaml")
+
+    assert code == EXIT_RUN_FAILED
+    assert "[missing]" in text
+
+
+def test_test_says_what_is_wrong_with_a_test_file(tmp_path):
+    write(tmp_path, SUITE, "w.test.yaml")
+
+    code, text = told("test", "w.test.yaml")
+
+    assert code == EXIT_USAGE
+    assert text.startswith("w.test.yaml:1: error: workflow: there is no such file")
+
+
+def test_generate_writes_a_workflow_that_validates_and_does_not_write_over_one(tmp_path):
+    options = ["--template", "simple-qa", "--set", "name=Ann's “Bees”: #1", "--yes"]
+
+    code, _ = told("generate", *options)
+
+    assert code == EXIT_OK
+    assert told("validate", "ann-s-bees-1.yaml")[0] == EXIT_OK
+    again, text = told("generate", *options, "-o", "ann-s-bees-1.yaml")
+    assert again == EXIT_USAGE
+    assert "is there already" in text
+    assert told("generate", *options)[0] == EXIT_OK
+    assert (tmp_path / "ann-s-bees-1-2.yaml").exists()
+
+
+def test_generate_asks_what_is_not_said(tmp_path):
+    ended = CliRunner().invoke(
+        app,
+        ["workflow", "generate", "--goal", "know more of bees"],
+        input="1\nBees\n\n\nWhat is a bee?\n",
+    )
+
+    assert ended.exit_code == EXIT_OK
+    assert "know more of bees" in ended.output
+    text = (tmp_path / "bees.yaml").read_text(encoding="utf-8")
+    assert 'description: "know more of bees"' in text
+    assert 'prompt: "What is a bee?"' in text
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--template", "simple-q"], "Did you mean “simple-qa”?"),
+        (["--yes"], "Say which template"),
+        (["--template", "simple-qa", "--yes", "--set", "title=x"], "answers no question"),
+        (["--template", "simple-qa", "--yes", "--set", "name="], "make no workflow"),
+    ],
+)
+def test_generate_says_what_is_wrong_with_what_was_asked_for(words, why):
+    code, text = told("generate", *words)
+
+    assert code == EXIT_USAGE
+    assert why in text

@@ -20,7 +20,6 @@ from agents.workflow.model import END
 from agents.workflow.problems import Problem, WorkflowError
 from agents.workflow.reach import Reach
 from agents.workflow.yaml_patch import CannotPatch, patched
-from agents.workflow.yaml_source import parse
 
 EXAMPLES_TITLE = "Examples:"
 
@@ -62,12 +61,12 @@ def apply(
         to begin with.
     """
     before = load_text(text, path, reach, name=name)
+    now = before.source.tree
     for number, edit in enumerate(edits.edits, 1):
-        old = parse(text, "").tree
-        tree = deepcopy(old)
+        tree = deepcopy(now)
         try:
             _make(tree, edit, before)
-            text = patched(text, old, tree)
+            text, now = patched(text, now, tree), tree
         except (NoSite, CannotPatch) as error:
             raise Refused(str(error), number) from error
     try:

@@ -100,21 +100,31 @@ def error_circles(workflow: Workflow) -> list[tuple[str, ...]]:
     return list(found.values())
 
 
-def paths_without(workflow: Workflow, name: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the states that can be entered while a name has no value yet, each with a shortest path there."""
+def entered_without(workflow: Workflow, name: str) -> Mapping[str, str | None]:
+    """Return the states that can be entered while a name has no value yet, each with the one before it on the way."""
     if name == ALWAYS_KNOWN or name in workflow.variables:
         return {}
-    paths: dict[str, tuple[str, ...]] = {workflow.start: (workflow.start,)}
+    before: dict[str, str | None] = {workflow.start: None}
     waiting = [workflow.start]
     for current in waiting:
         state = workflow.states.get(current)
         if state is None:
             continue
         for way in ways(state):
-            if way.to not in paths and (way.failing or writes(state) != name):
-                paths[way.to] = (*paths[current], way.to)
+            if way.to not in before and (way.failing or writes(state) != name):
+                before[way.to] = current
                 waiting.append(way.to)
-    return paths
+    return before
+
+
+def path_to(state: str, before: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return a shortest way from the start to a state, by the ones before it."""
+    path: list[str] = []
+    current: str | None = state
+    while current is not None:
+        path.append(current)
+        current = before[current]
+    return tuple(reversed(path))
 
 
 def _from(workflow: Workflow, start: str, *, failing: bool) -> frozenset[str]:

@@ -105,7 +105,7 @@ def _names(workflow: Workflow, source: Source) -> Iterator[Problem]:
     writers = {flow.writes(state) for state in workflow.states.values()} - {None}
     known = {*writers, *workflow.variables, flow.ALWAYS_KNOWN}
     reachable = flow.reachable(workflow)
-    paths = {name: flow.paths_without(workflow, name) for name in writers if name}
+    without = {name: flow.entered_without(workflow, name) for name in writers if name}
     for state in workflow.states.values():
         for name, key in flow.reads(state):
             if name not in known:
@@ -113,8 +113,8 @@ def _names(workflow: Workflow, source: Source) -> Iterator[Problem]:
                 meant = nearest(name, sorted(word for word in known if word))
                 problem = _at(source, state, "never-written", message, key)
                 yield replace(problem, nearest=meant)
-            elif state.name in reachable and state.name in paths.get(name, {}):
-                path = _shown_path(paths[name][state.name])
+            elif state.name in reachable and state.name in without.get(name, {}):
+                path = _shown_path(flow.path_to(state.name, without[name]))
                 message = f"“{shown(name)}” has no value here on the path {path}"
                 yield _at(source, state, "read-before-write", message, key)
         for name in spaced(state.prompt or ""):

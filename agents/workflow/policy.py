@@ -114,6 +114,9 @@ def _locked(before: Workflow, after: Workflow) -> Iterator[Forbidden]:
             value = now.value if now is not None else None
             why = "a variable that is locked"
             yield Forbidden(f"variables.{name}", why, variable.value, value)
+        if variable.locked:
+            why = f"a variable that is locked, {name}, gets another value here"
+            yield from _saved_otherwise(before, after, name, why)
 
 
 def _paths(before: Workflow, after: Workflow) -> Iterator[Forbidden]:
@@ -132,13 +135,16 @@ def _paths(before: Workflow, after: Workflow) -> Iterator[Forbidden]:
             yield Forbidden(
                 f"variables.{name}", why, old.value if old else None, new.value if new else None
             )
-        was, now = _savers(before, name), _savers(after, name)
-        for state in dict.fromkeys([*was, *now]):
-            if was.get(state) != now.get(state):
-                yield Forbidden(
-                    f"states.{state}", f"{why}, {name}, is saved here",
-                    _shown(was.get(state)), _shown(now.get(state)),
-                )  # fmt: skip
+        yield from _saved_otherwise(before, after, name, f"{why}, {name}, is saved here")
+
+
+def _saved_otherwise(before: Workflow, after: Workflow, name: str, why: str) -> Iterator[Forbidden]:
+    """Find states that would save something else under a name than they do."""
+    was, now = _savers(before, name), _savers(after, name)
+    for state in dict.fromkeys([*was, *now]):
+        if was.get(state) != now.get(state):
+            old, new = _shown(was.get(state)), _shown(now.get(state))
+            yield Forbidden(f"states.{state}", why, old, new)
 
 
 def _savers(workflow: Workflow, name: str) -> dict[str, tuple[Any, ...]]:

@@ -174,7 +174,7 @@ class _Patch:
         """Write a value anew behind its key; a comment in the line stays."""
         name, value = entry
         colon = self._colon(name)
-        end = max(self._end(value), colon)
+        end = self._end_of(entry)
         if node.flow_style:
             return Change(colon, end, f" {yaml_write.inline(new)}")
         first, *below = yaml_write.after_key(new, name.start_mark.column)
@@ -206,7 +206,7 @@ class _Patch:
         """Write entries behind one that is there."""
         if before is None:
             raise _Odd
-        end = max(self._end(before[1]), self._colon(before[0]))
+        end = self._end_of(before)
         if node.flow_style:
             if self._is_empty(before[1]):
                 raise _Odd
@@ -223,14 +223,14 @@ class _Patch:
 
     def _remove(self, node: MappingNode, entry: tuple[Node, Node]) -> Change:
         """Take an entry out, with comments right above it and inside it."""
-        name, value = entry
+        name, _ = entry
         if node.flow_style:
             return self._remove_inline(node, node.value.index(entry))
         start = self.text.rfind("\n", 0, name.start_mark.index) + 1
         if self.text[start : name.start_mark.index].strip() not in {"", "?"}:
             raise _Odd
         column = self._column(name)
-        end = max(self._end(value), self._colon(name))
+        end = self._end_of(entry)
         end = self._after_comments(self._end_of_line(end), column)
         while start:
             above = self.text.rfind("\n", 0, start - 1) + 1
@@ -246,12 +246,10 @@ class _Patch:
 
     def _remove_inline(self, node: MappingNode, number: int) -> Change:
         """Take an entry out of braces, with the comma before it, or after it where it is the first."""
-        name, value = node.value[number]
+        entries = node.value
         if number == 0:
-            return Change(name.start_mark.index, node.value[1][0].start_mark.index, "")
-        name_before, value_before = node.value[number - 1]
-        start = max(self._end(value_before), name_before.end_mark.index)
-        return Change(start, max(self._end(value), name.end_mark.index), "")
+            return Change(entries[0][0].start_mark.index, entries[1][0].start_mark.index, "")
+        return Change(self._end_of(entries[number - 1]), self._end_of(entries[number]), "")
 
     def _lines(self, position: int, lines: list[str]) -> Change:
         """Write whole lines behind the line that ends at a position."""
@@ -264,7 +262,7 @@ class _Patch:
         end = int(node.end_mark.index)
         if isinstance(node, ScalarNode):
             if node.style not in {"|", ">"}:
-                return int(node.start_mark.index) if self._is_empty(node) else end
+                return end
             header = self.text[node.start_mark.index : self._end_of_line(node.start_mark.index)]
             if "+" in header.partition("#")[0]:
                 return end - len(self.line_end) if self.text[:end].endswith("\n") else end
@@ -273,10 +271,16 @@ class _Patch:
             return end
         last = node.value[-1]
         if isinstance(last, tuple):
-            return self._colon(last[0]) if self._is_empty(last[1]) else self._end(last[1])
+            return self._end_of(last)
         if self._is_empty(last):
             raise _Odd
         return self._end(last)
+
+    def _end_of(self, entry: tuple[Node, Node]) -> int:
+        """Return where a key with its value ends; one without a value ends at its colon."""
+        name, value = entry
+        colon = self._colon(name)
+        return colon if self._is_empty(value) else max(self._end(value), colon)
 
     def _is_empty(self, node: Node) -> bool:
         return isinstance(node, ScalarNode) and node.start_mark.index >= node.end_mark.index
@@ -315,7 +319,7 @@ class _Patch:
 
     def _has_gaps(self, node: MappingNode) -> bool:
         """Tell whether a blank line stands between the entries."""
-        ends = [max(self._end(value), self._colon(name)) for name, value in node.value]
+        ends = [self._end_of(entry) for entry in node.value]
         starts = [name.start_mark.index for name, _ in node.value]
         return any(
             re.search(r"\n[ \t]*\r?\n", self.text[end:start])

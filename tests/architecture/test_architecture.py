@@ -31,7 +31,7 @@ HEAVY = {
     "pyarrow", "rouge_score", "sacrebleu", "safetensors", "sklearn", "tokenizers", "torch", "transformers", "trl",
 }
 SLOW_FOR_HELP = HEAVY | {
-    "aiohttp", "apscheduler", "discord", "langchain_core", "langgraph", "sqlalchemy", "sqlmodel",
+    "aiohttp", "apscheduler", "discord", "langchain_core", "langgraph", "regex", "ruamel", "sqlalchemy", "sqlmodel",
 }
 # fmt: on
 
@@ -91,14 +91,15 @@ def test_no_module_of_the_bot_s_process_loads_the_training_stack():
     assert loaded & HEAVY == set()
 
 
-def test_help_waits_for_nothing_that_takes_long_to_import():
-    shown = python("-X", "importtime", "-m", "bot", "--help")
+@pytest.mark.parametrize("words", [[], ["workflow"], ["workflow", "lint"]], ids=" ".join)
+def test_help_waits_for_nothing_that_takes_long_to_import(words):
+    shown = python("-X", "importtime", "-m", "bot", *words, "--help")
 
     loaded = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in shown.stderr.splitlines()
     }
     assert "bot" in loaded
-    assert "finetune" in shown.stdout
+    assert (words[-1] if words else "finetune") in shown.stdout
     assert loaded & SLOW_FOR_HELP == set()
 
 

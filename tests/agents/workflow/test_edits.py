@@ -341,6 +341,14 @@ def test_odd_layouts_are_changed_in_their_own_state_only(state, tmp_path):
     for edit in (
         {"op": "set_prompt", "state": state, "prompt": "new\ntext"},
         {"op": "set_on_error", "state": state, "to": "end"},
+        {
+            "op": "split_state",
+            "state": state,
+            "first_prompt": "one",
+            "first_save_as": "x",
+            "second_name": "e",
+            "second_prompt": "two",
+        },
     ):
         after = edited(tmp_path, edit, text=ODD)
 

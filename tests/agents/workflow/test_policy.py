@@ -77,6 +77,7 @@ CHANGES = {
     "a locked value": ("value: be kind", "value: be rude", "variables.rules"),
     "a lock": (", locked: true", "", "variables.rules.locked"),
     "a locked variable gone": ("  rules: {value: be kind, locked: true}\n", "", "variables.rules.locked"),
+    "a lock that is written over": ("prompt_file: one.txt", "prompt_file: one.txt, save_as: rules", "states.two"),
     "a value in a path": ("folder: docs", "folder: ..", "variables.folder"),
     "what is saved for a path": ("prompt: hello", "prompt: say ../../secret", "states.ask"),
     "a state with files": (

@@ -5,7 +5,7 @@ import importlib
 import shlex
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,7 @@ from agents.workflow.server_policy import OWN_FILES
 from agents.workflow.world import World
 from bot.command_line import EXIT_LEFT, EXIT_NOBODY_HERE, EXIT_OK, EXIT_RUN_FAILED
 from bot.terminal import console, typed
+from bot.text import visible
 from configs.schema import Settings
 
 RUNS = "workflow-runs"
@@ -90,6 +91,8 @@ async def carry_out(settings: Settings, wish: Wish) -> int:
     models = _models(settings, wish)
     folder = _folder(settings, wish, workflow)
     with ExitStack() as open_files:
+        if isinstance(models, AbstractContextManager):
+            open_files.enter_context(models)
         journal = open_files.enter_context(_journal(folder))
         shown = TerminalEvents(screen)
         listeners = [shown.show]
@@ -129,9 +132,9 @@ def _loaded(wish: Wish, reach: Reach, screen: Console) -> Loaded:
     try:
         loaded = load_workflow(wish.file, reach)
     except WorkflowError as error:
-        raise UserError(str(error)) from error
+        raise UserError(visible(str(error))) from error
     for warning in loaded.warnings:
-        screen.print(Text(str(warning), style="yellow"), soft_wrap=True)
+        screen.print(Text(visible(str(warning)), style="yellow"), soft_wrap=True)
     return loaded
 
 
@@ -208,7 +211,7 @@ class TerminalEvents:
                 self._line(f"● {event.state}", "bold cyan")
             case Token():
                 self._streamed = True
-                self._screen.print(Text(event.text), end="", soft_wrap=True)
+                self._screen.print(Text(visible(event.text)), end="", soft_wrap=True)
             case Reply(purpose=Purpose.ANSWER):
                 self._whole(event)
             case ToolCall():
@@ -229,7 +232,7 @@ class TerminalEvents:
     def _whole(self, reply: Reply) -> None:
         """End a reply that came in pieces, or print one that is remembered."""
         if reply.remembered and reply.text:
-            self._screen.print(Text(reply.text), soft_wrap=True)
+            self._screen.print(Text(visible(reply.text)), soft_wrap=True)
         self._end_line()
 
     def _end_line(self) -> None:
@@ -239,7 +242,7 @@ class TerminalEvents:
 
     def _line(self, text: str, style: str) -> None:
         self._end_line()
-        self._screen.print(Text(text, style=style), soft_wrap=True)
+        self._screen.print(Text(visible(text), style=style), soft_wrap=True)
 
 
 def _short(arguments: object) -> str:
@@ -298,13 +301,15 @@ class TerminalPerson:
 
         Raises: PersonLeft: nobody is at the keyboard, or Ctrl+C was pressed.
         """
-        self._screen.print(Text(question, style="yellow"), soft_wrap=True)
+        self._screen.print(Text(visible(question), style="yellow"), soft_wrap=True)
         if given := self._left.get(state.name):
             answer = given.pop(0)
-            self._screen.print(Text(f"  > {answer}", style="dim"), soft_wrap=True)
+            self._screen.print(Text(visible(f"  > {answer}"), style="dim"), soft_wrap=True)
             return answer
         if state.default_value is not None:
-            self._screen.print(Text(f"  (Enter alone: {state.default_value})", style="dim"))
+            self._screen.print(
+                Text(visible(f"  (Enter alone: {state.default_value})"), style="dim")
+            )
         line = asyncio.ensure_future(typed(self._screen, "  > "))
         left = asyncio.ensure_future(self._stopping.asked.wait())
         try:

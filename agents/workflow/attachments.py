@@ -61,7 +61,7 @@ class Opened:
     texts: tuple[TextFile, ...]
     images: tuple[Image, ...]
     notes: tuple[str, ...]
-    """What a person should know: an optional file that is not there."""
+    """What a person should know: an optional file that is not there, and one that is somewhere else."""
 
 
 async def open_all(state: State, filled: Callable[[str], str], reach: Reach) -> Opened:
@@ -88,6 +88,8 @@ async def open_all(state: State, filled: Callable[[str], str], reach: Reach) -> 
                 raise StateError(f"the file “{written}” {_because(error)}") from None
             notes.append(f"without the file “{written}”, which {_because(error)}")
             continue
+        if reach.within is None and path != (state.base_dir / written).resolve():
+            notes.append(f"the file “{written}” is {path}")
         opened = await _open(path, written)
         (images if isinstance(opened, Image) else texts).append(opened)  # type: ignore[arg-type]
     _all_fit(texts, images)

@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable
 from agents.workflow.asking import asking
 from agents.workflow.events import PromptSent, Purpose, Reply, Token
 from agents.workflow.outside import ModelError, NoToolsHere
-from agents.workflow.spending import Spending, estimated_tokens
+from agents.workflow.spending import Needs, Spending, estimated_tokens
 from agents.workflow.tools import Tool, as_offer
 from agents.workflow.world import LimitReached, World
 
@@ -68,25 +68,20 @@ async def ask(world: World, spending: Spending, visiting: Visiting, asked: Asked
     """
     where, plain = visiting.place(), asked.plain()
     known = world.journal.recall(where, plain)
-    cap = None
+    where_cut, cap = where, None
     if known is None:
-        cap = spending.may_ask(_bytes(plain), len(asked.messages), _images(asked.messages))
-    text = asked.messages[-1].text if asked.messages else ""
-    world.listen(
-        PromptSent(
-            visiting.state,
-            asked.purpose,
-            asked.model,
-            asked.parameters,
-            str(text),
-            _images(asked.messages),
-            tuple(tool.offered_as for tool in asked.tools),
-        )
-    )
+        where_cut = _after_cuts(world, spending, where, plain)
+        needs = Needs(_bytes(plain), len(asked.messages), len(asked.tools), _images(asked.messages))
+        cap = spending.may_ask(needs)
+    world.listen(_sent(visiting, asked))
     if known is None:
         began = world.clock()
         reply = await _call(world, spending, visiting, asked, cap)
         value = _value(reply, plain, world.clock() - began)
+        if cap is not None and _is_cut(asked, value["reply_tokens"], cap):
+            world.journal.keep(where_cut, plain, value)
+            spending.add(value["prompt_tokens"], value["reply_tokens"])
+            raise LimitReached("the tokens that were left did not hold a whole reply")
         world.journal.keep(where, plain, value)
     else:
         value = dict(known)
@@ -103,9 +98,39 @@ async def ask(world: World, spending: Spending, visiting: Visiting, asked: Asked
             remembered=known is not None,
         )
     )
-    if value.get("cut"):
-        raise LimitReached("the tokens that were left did not hold a whole reply")
     return AIMessage(value["text"], tool_calls=value["tool_calls"])
+
+
+def _sent(visiting: Visiting, asked: Asked) -> PromptSent:
+    return PromptSent(
+        visiting.state,
+        asked.purpose,
+        asked.model,
+        asked.parameters,
+        str(asked.messages[-1].text),
+        _images(asked.messages),
+        tuple(tool.offered_as for tool in asked.tools),
+    )
+
+
+def _after_cuts(world: World, spending: Spending, where: str, asked: Mapping[str, Any]) -> str:
+    """Count replies that an earlier budget has cut: paid, and no answer. Return the place of the next one."""
+    number = 1
+    while (cut := world.journal.recall(f"{where}:cut{number}", asked)) is not None:
+        spending.add(cut["prompt_tokens"], cut["reply_tokens"])
+        spending.remembered_s += cut["seconds"]
+        number += 1
+    return f"{where}:cut{number}"
+
+
+def _own_cap(asked: Asked, cap: int) -> bool:
+    """Tell whether what is asked bounds its reply itself, within the cap. -1 and -2 are Ollama's words for no limit."""
+    own = asked.parameters.get(REPLY_CAP)
+    return isinstance(own, int) and 0 <= own <= cap
+
+
+def _is_cut(asked: Asked, reply_tokens: int, cap: int) -> bool:
+    return not _own_cap(asked, cap) and reply_tokens >= cap
 
 
 async def _call(
@@ -115,32 +140,42 @@ async def _call(
 
     Raises: ModelError: it does not reply, whatever its back end raises. LimitReached: it takes too long.
     """
-    own = asked.parameters.get(REPLY_CAP)
-    # -1 and -2 are Ollama's words for no limit
-    bounded = isinstance(own, int) and own >= 0 and (cap is None or own <= cap)
     parameters = dict(asked.parameters)
-    if cap is not None and not bounded:
+    if cap is not None and not _own_cap(asked, cap):
         parameters[REPLY_CAP] = cap
+    heard: list[str] = []
     try:
         with asking(visiting.state, asked.purpose):
             async with asyncio.timeout(spending.seconds_left) as clock:
-                reply = await _reply(world, visiting, asked, parameters)
-    except ModelError:
+                return await _reply(world, visiting, asked, parameters, heard)
+    except NoToolsHere:
         raise
     except Exception as error:  # a back end may raise anything; `on_error` is there for that
+        _count_failure(spending, asked, heard)
+        if isinstance(error, ModelError):
+            raise
         if isinstance(error, TimeoutError) and clock.expired():
             raise LimitReached(
                 f"the run has taken {world.limits.max_seconds:g} s, and may not longer"
             ) from None
         raise ModelError(f"{asked.model}: {type(error).__name__}: {error}") from error
-    if cap is not None and not bounded and _reply_tokens(reply) >= cap:
-        reply.response_metadata["cut"] = True
-    return reply
+
+
+def _count_failure(spending: Spending, asked: Asked, heard: Sequence[str]) -> None:
+    """Count a call that failed. Where it had begun to reply it has cost tokens, which nobody has told."""
+    begun = any(heard)
+    prompt_tokens = estimated_tokens(_bytes(asked.plain())) if begun else 0
+    spending.add(prompt_tokens, estimated_tokens(len("".join(heard).encode("utf-8", "replace"))))
 
 
 async def _reply(
-    world: World, visiting: Visiting, asked: Asked, parameters: Mapping[str, Any]
+    world: World,
+    visiting: Visiting,
+    asked: Asked,
+    parameters: Mapping[str, Any],
+    heard: list[str],
 ) -> AIMessage:
+    """Return the reply; what has come of it meanwhile is in `heard`."""
     chat = world.models.chat(asked.model, parameters)
     runnable: Runnable[Any, Any] = chat
     if asked.schema is not None:
@@ -156,6 +191,7 @@ async def _reply(
         async for piece in stream:
             if not isinstance(piece, AIMessage):
                 raise ModelError(f"{asked.model} replied with something that is no message")
+            heard.append(str(piece.text))
             if asked.purpose is Purpose.ANSWER and piece.text:
                 world.listen(Token(visiting.state, str(piece.text)))
             whole = piece if whole is None else whole + piece
@@ -190,7 +226,6 @@ def _value(reply: AIMessage, asked: Mapping[str, Any], seconds: float) -> dict[s
         "prompt_tokens": usage["input_tokens"] if usage else estimated_tokens(_bytes(asked)),
         "reply_tokens": _reply_tokens(reply),
         "seconds": round(seconds, 3),
-        "cut": bool(reply.response_metadata.get("cut")),
     }
 
 

@@ -26,7 +26,7 @@ class JournalError(Exception):
 class Journal:
     """One journal, or with no file one that is forgotten with the run.
 
-    Not safe for several tasks at once: a run does one thing after the other.
+    Runs of one event loop may share it, each with a part of its own.
     """
 
     entries: dict[str, Value] = field(default_factory=dict)

@@ -101,9 +101,10 @@ class McpTools:
             f"did not answer within {self._limits.call_s:g} s",
         )
         if isinstance(result, _Refused):
-            return Used(_cut(result.message, self._limits.result_chars), failed=True)
-        text = _cut(as_text(result), self._limits.result_chars)
-        return Used(text, failed=bool(result.is_error))
+            text, failed = result.message, True
+        else:
+            text, failed = as_text(result), bool(result.is_error)
+        return Used(_cut(connection.without_keys(text), self._limits.result_chars), failed)
 
     async def _start(self, name: str) -> "_Connection":
         old = self._running.pop(name, None)
@@ -166,6 +167,10 @@ class _Connection:
     def broken(self) -> bool:
         """Tell whether it cannot be talked to any more."""
         return self._task.done()
+
+    def without_keys(self, text: str) -> str:
+        """Return what it has answered without the keys that it was given."""
+        return self._launch.without_keys(text)
 
     async def ask(self, work: Work, timeout_s: float, late: str) -> Result:
         """Return what a server answers; `_Refused` where it says no.

@@ -79,15 +79,23 @@ class Trace:
 
 def open_trace(folder: Path) -> Trace:
     """Open the trace of a run."""
-    return Trace((folder / TRACE).open("a", encoding="utf-8", errors="surrogateescape"))
+    return Trace((folder / TRACE).open("a", encoding="utf-8", errors="backslashreplace"))
 
 
 def _cut(plain: Mapping[str, Any]) -> dict[str, Any]:
     cut: dict[str, Any] = {}
     for key, value in plain.items():
+        if isinstance(value, dict | list):
+            value = _short_or_text(value)
         if isinstance(value, str) and len(value) > MAX_TRACED_CHARS:
             cut[key] = value[:MAX_TRACED_CHARS] + "…"
             cut[f"{key}_chars"] = len(value)
         else:
             cut[key] = value
     return cut
+
+
+def _short_or_text(value: dict[str, Any] | list[Any]) -> dict[str, Any] | list[Any] | str:
+    """Return nested data as it is, or as text where that is too long to stay."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) > MAX_TRACED_CHARS else value

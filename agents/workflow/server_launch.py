@@ -1,9 +1,10 @@
 """What is started for a server, and with which environment: never the bot's, which holds tokens."""
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ PASSED_ON = ("PATH", "HOME", "LANG")
 FILES = "filesystem"
 """The server for the run's folder, which nobody has to configure."""
 MIN_SECRET_CHARS = 4
+SECRET = re.compile(r"key|token|secret|pass|auth|credential", re.IGNORECASE)
+"""What variables that hold one are called."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,16 @@ class Launch:
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Values that no message may show."""
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the workflow gives it of this: no message may show that."""
 
     def masked(self, text: str) -> str:
-        """Return what a server wrote without the values that it was given."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        """Return what a server wrote for people without any value that it was given."""
+        return _without(text, self.given.values())
+
+    def without_keys(self, text: str) -> str:
+        """Return a result without the keys and tokens that it was given: a folder's name has to stay."""
+        return _without(text, [v for name, v in self.given.items() if SECRET.search(name)])
 
 
 def launch(server: Server, reach: Reach, cwd: Path) -> Launch:
@@ -54,12 +59,7 @@ def launch(server: Server, reach: Reach, cwd: Path) -> Launch:
         raise ToolError(
             f"the server “{server.name}” needs “{argv[0]}”, which is not installed here"
         )
-    secrets = sorted(
-        {value for value in server.env.values() if len(value) >= MIN_SECRET_CHARS},
-        key=len,
-        reverse=True,
-    )
-    return Launch(server.name, (program or argv[0], *argv[1:]), cwd, env, tuple(secrets))
+    return Launch(server.name, (program or argv[0], *argv[1:]), cwd, env, dict(server.env))
 
 
 def files_launch(folder: Path) -> Launch:
@@ -99,3 +99,10 @@ def _tools(server: Server, reach: Reach) -> str:
         return str(reach.find(written, server.base_dir, folder=True))
     except NotFound as error:
         raise ToolError(f"the folder “{written}” of the server “{server.name}”: {error}") from None
+
+
+def _without(text: str, values: Iterable[str]) -> str:
+    long_first = sorted({v for v in values if len(v) >= MIN_SECRET_CHARS}, key=len, reverse=True)
+    for value in long_first:
+        text = text.replace(value, "***")
+    return text

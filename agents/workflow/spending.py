@@ -9,12 +9,28 @@ from agents.workflow.world import LimitReached
 
 MIN_REPLY_TOKENS = 16
 """With less left, nothing is asked: no answer would fit."""
-PER_MESSAGE_TOKENS = 16
-"""For what a template puts around a message."""
+PER_PART_TOKENS = 32
+"""For what a template puts around a message or a tool."""
 IMAGE_TOKENS = 4096
 """More than vision models make of one."""
 BYTES_PER_TOKEN = 4
 """Where a back end does not count: about that of English text."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a call is made of, from which follows how many tokens its prompt can have."""
+
+    prompt_bytes: int
+    messages: int
+    tools: int = 0
+    images: int = 0
+
+    @property
+    def most_tokens(self) -> int:
+        """Return what it has at most: a token is at least one byte of the text."""
+        parts = self.messages + self.tools
+        return self.prompt_bytes + parts * PER_PART_TOKENS + self.images * IMAGE_TOKENS
 
 
 @dataclass
@@ -45,11 +61,8 @@ class Spending:
             return None
         return max(0.0, self.limits.max_seconds - self.seconds)
 
-    def may_ask(self, prompt_bytes: int, messages: int, images: int) -> int | None:
+    def may_ask(self, needs: Needs) -> int | None:
         """Return how long a reply may be, in tokens, before a model is asked; None without a limit.
-
-        A token is at least one byte, so a prompt has at most as many tokens as bytes. So the limit is kept whatever the
-        model makes of the prompt.
 
         Raises: LimitReached: it may not be asked.
         """
@@ -62,8 +75,7 @@ class Spending:
         if self.limits.max_tokens is None:
             return None
         used = self.prompt_tokens + self.reply_tokens
-        prompt = prompt_bytes + messages * PER_MESSAGE_TOKENS + images * IMAGE_TOKENS
-        left = self.limits.max_tokens - used - prompt
+        left = self.limits.max_tokens - used - needs.most_tokens
         if left < MIN_REPLY_TOKENS:
             raise LimitReached(
                 f"{used} of {self.limits.max_tokens} tokens are used, and the next prompt with its"

@@ -138,6 +138,16 @@ def test_what_cannot_be_begun_is_said_in_a_sentence(typed, words, told):
     assert told in ended.output
 
 
+def test_what_a_model_writes_moves_no_cursor(typed):
+    Path("evil.json").write_text(json.dumps({"rules": [{"reply": "\x1b[2Jgone \x1b]0;x\x07"}]}))
+
+    ended = typed("--input", "who=\x1b[1m", "--model-script", "evil.json")
+
+    assert ended.exit_code == EXIT_OK
+    assert "gone" in ended.output
+    assert "\x1b" not in ended.output
+
+
 def test_a_workflow_that_cannot_be_read_is_told_with_lines(typed):
     Path("w.yaml").write_text(WORKFLOW.replace("next: greet", "next: gret"))
 
@@ -148,13 +158,13 @@ def test_a_workflow_that_cannot_be_read_is_told_with_lines(typed):
     assert "did you mean “greet”?" in ended.output
 
 
-def pressed(folder, times, delay_s):
-    """Start a run in a terminal whose model takes long, press Ctrl+C, and return its exit code, its output and how long it took."""
+def pressed(folder, times, *, after="● greet", delay_s=3, answers=("--input", "who=Ada")):
+    """Run in a terminal, press Ctrl+C when a text is seen; return exit code, output and how long it took from there."""
     (folder / "w.yaml").write_text(WORKFLOW.replace("next: end", "next: who"))
     script = {"rules": [{"reply": "done", "delay_s": delay_s}]}
     (folder / "script.json").write_text(json.dumps(script))
     ours, theirs = pty.openpty()
-    words = ["workflow", "run", "w.yaml", "--model-script", "script.json", "--input", "who=Ada"]
+    words = ["workflow", "run", "w.yaml", "--model-script", "script.json", *answers]
     child = subprocess.Popen(
         [sys.executable, "-m", "bot", *words],
         cwd=folder,
@@ -167,12 +177,12 @@ def pressed(folder, times, delay_s):
     os.close(theirs)
     seen = b""
     try:
-        while "● greet".encode() not in seen:
+        while after.encode() not in seen:
             seen += os.read(ours, 4096)
         began = time.monotonic()
         for _ in range(times):
-            child.send_signal(signal.SIGINT)
             time.sleep(0.3)
+            child.send_signal(signal.SIGINT)
         while True:
             try:
                 seen += os.read(ours, 4096)
@@ -186,7 +196,7 @@ def pressed(folder, times, delay_s):
 
 
 def test_ctrl_c_stops_before_the_next_state(tmp_path):
-    code, seen, _ = pressed(tmp_path, 1, delay_s=3)
+    code, seen, _ = pressed(tmp_path, 1)
 
     assert code == EXIT_LEFT, seen
     assert "Stops before the next state." in seen
@@ -201,3 +211,12 @@ def test_ctrl_c_twice_stops_at_once(tmp_path):
     assert "done" not in seen
     assert "To go on: tunewright workflow run w.yaml --resume" in seen
     assert seconds < 40
+
+
+def test_ctrl_c_at_a_question_leaves_it(tmp_path):
+    code, seen, _ = pressed(tmp_path, 1, after="  > ", answers=())
+
+    assert code == EXIT_LEFT, seen
+    assert "Stopped: stopped in “who”: Ctrl+C was pressed" in seen
+    assert "Fatal" not in seen
+    assert "Traceback" not in seen

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from docx import Document
 
+from agents.workflow import attachments
 from agents.workflow.events import Notice
+from agents.workflow.journal import Journal
 from agents.workflow.outcome import Ended
 from agents.workflow.outside import Limits
 from agents.workflow.reach import Reach
@@ -150,6 +152,33 @@ def test_d06_a_file_that_cannot_be_read_fails_the_state(tmp_path, name):
     assert seen.prompts() == []
 
 
+def test_d06_a_file_that_takes_too_long_to_read_is_given_up(tmp_path, monkeypatch):
+    (tmp_path / "terms.pdf").write_bytes(a_pdf("Payment"))
+    monkeypatch.setattr(attachments, "TIMEOUT_S", 0.001)
+
+    seen = ran(tmp_path, FILES.replace("FILE", "terms.pdf"))
+
+    assert seen.outcome.reason == "a: the file “terms.pdf” takes too long to read"
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("MAX_FILE_BYTES", "is larger than"),
+        ("MAX_TEXT_CHARS", "has 6 characters of text; 5 fit"),
+        ("MAX_ALL_CHARS", "the files have 6 characters"),
+    ],
+)
+def test_d06_files_that_are_too_large_fail_the_state(tmp_path, monkeypatch, limit, told):
+    (tmp_path / "a.txt").write_text("ABCDEF")
+    monkeypatch.setattr(attachments, limit, 5)
+
+    seen = ran(tmp_path, FILES.replace("FILE", "a.txt"))
+
+    assert told in seen.outcome.reason
+    assert seen.prompts() == []
+
+
 def test_d06_an_image_goes_beside_the_prompt(tmp_path):
     (tmp_path / "dot.PNG").write_bytes(b"\x89PNG")
 
@@ -273,6 +302,34 @@ def test_d10_the_budget_of_tokens_is_never_exceeded(tmp_path, max_tokens):
     assert seen.models.prompt_tokens + seen.models.reply_tokens <= max_tokens
 
 
+def test_d10_a_reply_that_the_budget_has_cut_is_paid_once_and_no_answer(tmp_path):
+    chatty = {"rules": [{"purpose": "answer", "reply": "word " * 400}]}
+    journal = Journal()
+
+    cut = ran(tmp_path, ROUTED_LOOP, Given(chatty), limits=Limits(max_tokens=300), journal=journal)
+    more = ran(
+        tmp_path, ROUTED_LOOP, Given(chatty), limits=Limits(max_tokens=1200), journal=journal
+    )
+
+    assert "did not hold a whole reply" in cut.outcome.reason
+    assert cut.outcome.variables == {}
+    assert 0 < cut.models.reply_tokens < cut.outcome.tokens <= 300
+    assert more.outcome.variables["said"] == "word " * 400
+    assert more.outcome.tokens <= 1200
+    # with what was paid for the reply that was cut
+    own = more.models.prompt_tokens + more.models.reply_tokens
+    assert more.outcome.tokens == own + cut.outcome.tokens
+
+
+def test_d10_a_call_that_fails_is_a_call_and_costs_what_it_had_said(tmp_path):
+    breaks = {"rules": [{"reply": "word " * 40, "cut_after": 30}]}
+
+    seen = ran(tmp_path, ERROR_CYCLE, Given(breaks), limits=Limits(max_calls=3))
+
+    assert seen.outcome.calls == 3
+    assert [visit.reply_tokens for visit in seen.outcome.visits[:3]] == [38, 38, 38]
+
+
 def test_d10_a_run_that_takes_too_long_ends(tmp_path):
     slow = {"rules": [{"delay_s": 30}]}
 
@@ -296,6 +353,9 @@ def test_d11_paths_are_looked_for_beside_the_file_then_in_the_current_directory(
     nowhere = ran(tmp_path / "here", text)
 
     assert "from the current directory" in from_cwd.prompts()[0]
+    found = (tmp_path / "cwd" / "a.txt").resolve()
+    assert from_cwd.of(Notice) == [Notice("a", f"the file “a.txt” is {found}")]
+    assert from_beside.of(Notice) == []
     assert "from beside the file" in from_beside.prompts()[0]
     assert f"looked in {tmp_path / 'here'}" in nowhere.outcome.reason
 

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.workflow.journal import Journal, JournalError, open_journal
+from agents.workflow.outcome import Ended
+from tests.agents.workflow.worlds import Given, ran
 
 ROOT = Path(__file__).parents[3]
 PLAIN = st.recursive(
@@ -102,6 +104,37 @@ def test_what_was_asked_differently_is_not_recalled():
     assert journal.recall("3:ask:1", {"prompt": "a"}) == {"text": "b"}
     assert journal.recall("3:ask:1", {"prompt": "A"}) is None
     assert journal.recall("4:ask:1", {"prompt": "a"}) is None
+
+
+HANDLED = """
+    name: T
+    start_state: ask
+    states:
+      ask: {type: prompt, prompt: Go, save_as: said, next: end, on_error: rescue}
+      rescue: {type: input, prompt: What now?, save_as: now, next: last}
+      last: {type: prompt, prompt: "So {{now}}", save_as: end_of_it}
+"""
+
+
+def test_a_failure_that_was_handled_is_not_tried_again_and_one_that_was_not_is(tmp_path):
+    journal = Journal()
+    fails = {"rules": [{"prompt": "Go|So", "error": "away"}]}
+
+    stopped = ran(tmp_path, HANDLED, Given(fails), journal=journal)
+    failed = ran(tmp_path, HANDLED, Given(fails, {"rescue": ["this"]}), journal=journal)
+    finished = ran(tmp_path, HANDLED, journal=journal)
+
+    assert stopped.outcome.reached == ("ask",)
+    assert (failed.outcome.ended, failed.outcome.reached) == (
+        Ended.FAILED,
+        ("ask", "rescue", "last"),
+    )
+    assert finished.outcome.reached == ("ask", "rescue", "last", "end")
+    assert finished.outcome.variables == {"now": "this", "end_of_it": "ok"}
+    assert finished.prompts() == ["So this"]
+    assert finished.person.asked == []
+    assert finished.outcome.visits[0].error == "away"
+    assert finished.outcome.calls == 2
 
 
 @pytest.mark.parametrize("how", ["before", "torn", "after"])

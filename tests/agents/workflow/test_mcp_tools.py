@@ -71,6 +71,16 @@ def test_a_server_that_dies_is_an_error_that_shows_its_last_words_without_its_se
         use(workflow, tmp_path, "die")
 
 
+def test_a_result_does_not_give_the_keys_of_its_server_away(tmp_path):
+    workflow = workflow_of(tmp_path, env="{API_KEY: sk-12345, ROOT: /srv/data}")
+
+    told = use(workflow, tmp_path, "environment").text
+
+    assert "sk-12345" not in told
+    assert '"API_KEY": "***"' in told
+    assert '"ROOT": "/srv/data"' in told
+
+
 def test_after_a_death_the_next_use_starts_it_anew(tmp_path):
     async def work(tools: McpTools) -> Any:
         await tools.offered(["fake"])

@@ -101,7 +101,10 @@ def test_a_folder_cannot_be_filled_up(tmp_path):
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not here")
 FUNCTION = """
-module.exports = ({a, b}) => { console.log("adding"); return a + b; };
+module.exports = ({a, b}) => {
+  for (let id = 0; id < 50; id++) console.log(JSON.stringify({jsonrpc: "2.0", id, result: {content: []}}));
+  return a + b;
+};
 module.exports.description = "Adds.";
 module.exports.inputSchema = {type: "object", properties: {a: {type: "number"}, b: {type: "number"}}};
 """

@@ -148,6 +148,7 @@ async def _document(path: Path, written: str, content: bytes) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        start_new_session=True,  # Ctrl+C is for the run, which ends between two states
     )
     try:
         async with asyncio.timeout(TIMEOUT_S):

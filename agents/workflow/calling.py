@@ -21,6 +21,10 @@ REPLY_CAP = "num_predict"
 """The parameter for how long a reply may be, by Ollama's name."""
 
 
+SHAPES_TEXT = frozenset({REPLY_CAP, "stop"})
+"""Parameters that are meant for the text of an answer, and would cut a choice short."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a model is asked."""
@@ -43,6 +47,11 @@ class Asked:
             "schema": self.schema,
             "tools": [as_offer(tool) for tool in self.tools],
         }
+
+
+def for_choice(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a state as they are for a choice that the model makes for it."""
+    return {name: value for name, value in parameters.items() if name not in SHAPES_TEXT}
 
 
 @dataclass
@@ -151,7 +160,7 @@ async def _call(
     except NoToolsHere:
         raise
     except Exception as error:  # a back end may raise anything; `on_error` is there for that
-        _count_failure(spending, asked, heard)
+        _count_failure(spending, asked, heard, bounded=cap is not None)
         if isinstance(error, ModelError):
             raise
         if isinstance(error, TimeoutError) and clock.expired():
@@ -161,11 +170,19 @@ async def _call(
         raise ModelError(f"{asked.model}: {type(error).__name__}: {error}") from error
 
 
-def _count_failure(spending: Spending, asked: Asked, heard: Sequence[str]) -> None:
-    """Count a call that failed. Where it had begun to reply it has cost tokens, which nobody has told."""
-    begun = any(heard)
-    prompt_tokens = estimated_tokens(_bytes(asked.plain())) if begun else 0
-    spending.add(prompt_tokens, estimated_tokens(len("".join(heard).encode("utf-8", "replace"))))
+def _count_failure(
+    spending: Spending, asked: Asked, heard: Sequence[str], *, bounded: bool
+) -> None:
+    """Count a call that failed. Where it had begun to reply it has cost tokens, which nobody has told.
+
+    Within a budget that is as many as it can have been, else about as many as it was.
+    """
+    prompt_tokens = reply_tokens = 0
+    if any(heard):
+        prompt, reply = _bytes(asked.plain()), len("".join(heard).encode("utf-8", "replace"))
+        most = (prompt, reply) if bounded else (estimated_tokens(prompt), estimated_tokens(reply))
+        prompt_tokens, reply_tokens = most
+    spending.add(prompt_tokens, reply_tokens)
 
 
 async def _reply(

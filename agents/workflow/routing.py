@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agents.llm import fence
-from agents.workflow.calling import Asked, Visiting, ask
+from agents.workflow.calling import Asked, Visiting, ask, for_choice
 from agents.workflow.events import Purpose
 from agents.workflow.model import Option, State
 from agents.workflow.spending import Spending
@@ -46,7 +46,7 @@ async def choose(
         HumanMessage(_asked(shown, options)),
     ]
     for _ in range(2):
-        asked = Asked(Purpose.ROUTE, model, state.parameters, messages, schema)
+        asked = Asked(Purpose.ROUTE, model, for_choice(state.parameters), messages, schema)
         reply = await ask(world, spending, visiting, asked)
         number = read(str(reply.text), [option.state for option in options])
         if number is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agents.llm import fence
-from agents.workflow.calling import Asked, Visiting, ask
+from agents.workflow.calling import Asked, Visiting, ask, for_choice
 from agents.workflow.events import Purpose
 from agents.workflow.model import Skill, State
 from agents.workflow.spending import Spending
@@ -53,7 +53,7 @@ async def pick(
     )
     text = f'{fence(prompt)}\n\nSkills:\n{listed}\n\nReply with JSON: {{"skills": [names]}}.'
     messages = [SystemMessage(INSTRUCTIONS), HumanMessage(text)]
-    asked = Asked(Purpose.SKILLS, model, state.parameters, messages, some_of(names))
+    asked = Asked(Purpose.SKILLS, model, for_choice(state.parameters), messages, some_of(names))
     picked = read(str((await ask(world, spending, visiting, asked)).text))
     return [skill for name, skill in skills.items() if name in picked]
 

@@ -229,6 +229,18 @@ def test_d08_parameters_reach_the_model(tmp_path):
     ]
 
 
+def test_d08_parameters_for_the_text_of_an_answer_do_not_cut_the_choice_after_it(tmp_path):
+    options = "options: {temperature: 1, num_predict: 1, stop: ['}']}"
+    text = ROUTED_LOOP.replace("prompt: x", f"prompt: x\n        {options}")
+
+    seen = ran(tmp_path, text, Given({"rules": [{"purpose": "route", "reply": {"choice": 2}}]}))
+
+    assert [asked["parameters"] for asked in seen.models.asked] == [
+        {"temperature": 1, "num_predict": 1, "stop": ["}"]},
+        {"temperature": 1},
+    ]
+
+
 def test_d09_an_empty_value_gives_empty_text(tmp_path):
     seen = ran(
         tmp_path,

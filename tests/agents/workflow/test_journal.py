@@ -1,5 +1,6 @@
 """A journal keeps what was paid for, whatever kills the process."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,7 +14,12 @@ from hypothesis import strategies as st
 
 from agents.workflow.journal import Journal, JournalError, open_journal
 from agents.workflow.outcome import Ended
-from tests.agents.workflow.worlds import Given, ran
+from agents.workflow.reach import Reach
+from agents.workflow.run import run
+from agents.workflow.scripted import Script, ScriptedModels
+from agents.workflow.world import World
+from tests.agents.workflow.worlds import Given, ListedPerson, ran
+from tests.agents.workflow.written import loaded
 
 ROOT = Path(__file__).parents[3]
 PLAIN = st.recursive(
@@ -104,6 +110,30 @@ def test_what_was_asked_differently_is_not_recalled():
     assert journal.recall("3:ask:1", {"prompt": "a"}) == {"text": "b"}
     assert journal.recall("3:ask:1", {"prompt": "A"}) is None
     assert journal.recall("4:ask:1", {"prompt": "a"}) is None
+
+
+def test_runs_side_by_side_share_a_journal(tmp_path):
+    workflow = loaded(tmp_path, HANDLED).workflow
+
+    async def both(journal: Journal) -> list[Any]:
+        replies = [{"rules": [{"delay_s": 0.05, "reply": name}]} for name in ("one", "two")]
+        models = [ScriptedModels(Script.model_validate(script)) for script in replies]
+        worlds = [
+            World(model, ListedPerson(), Reach(cwd=None), journal=journal.within(str(number)))
+            for number, model in enumerate(models)
+        ]
+        outcomes = await asyncio.gather(*(run(workflow, world) for world in worlds))
+        return [
+            (outcome.variables, len(m.asked)) for outcome, m in zip(outcomes, models, strict=True)
+        ]
+
+    with open_journal(tmp_path / "journal.jsonl") as journal:
+        first = asyncio.run(both(journal))
+    with open_journal(tmp_path / "journal.jsonl") as journal:
+        again = asyncio.run(both(journal))
+
+    assert first == [({"said": "one"}, 1), ({"said": "two"}, 1)]
+    assert again == [({"said": "one"}, 0), ({"said": "two"}, 0)]
 
 
 HANDLED = """

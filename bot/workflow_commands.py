@@ -31,6 +31,10 @@ def workflow_run(  # noqa: PLR0913  # one argument per option
         Path | None,
         typer.Option(metavar="FILE", help="Take replies from a script, not from a model."),
     ] = None,
+    ollama_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use Ollama at this address, whatever is configured."),
+    ] = None,
     max_steps: Annotated[
         int, typer.Option(min=1, help="End the run when so many states were entered.")
     ] = 50,
@@ -60,6 +64,7 @@ def workflow_run(  # noqa: PLR0913  # one argument per option
             answers=answers_from(input_ or []),
             trace=trace,
             model_script=model_script,
+            ollama_url=ollama_url,
             limits=Limits(max_steps=max_steps, max_tokens=max_tokens),
             resume=resume,
         )

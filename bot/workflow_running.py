@@ -61,6 +61,7 @@ class Wish:
     answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trace: bool = False
     model_script: Path | None = None
+    ollama_url: str | None = None
     limits: Limits = field(default_factory=Limits)
     resume: Path | None = None
 
@@ -159,7 +160,7 @@ def _models(settings: Settings, wish: Wish) -> Models:
                 "This installation has no models for workflows. `--model-script FILE` takes replies"
                 " from a file."
             ) from None
-        models: Models = back_ends.models_from(settings)
+        models: Models = back_ends.models_from(settings, wish.ollama_url)
     except ModelError as error:
         raise UserError(str(error)) from error
     return models
@@ -181,8 +182,8 @@ def _journal(folder: Path) -> Journal:
 
 
 def _tell(screen: Console, wish: Wish, folder: Path, outcome: Outcome) -> None:
-    tokens = f"{outcome.calls} calls, {outcome.tokens} tokens, {outcome.seconds:.1f} s"
-    screen.print(Text(f"{len(outcome.visits)} states, {tokens}", style="dim"))
+    spent = f"calls: {outcome.calls} · tokens: {outcome.tokens} · {outcome.seconds:.1f} s"
+    screen.print(Text(f"States: {len(outcome.visits)} · {spent}", style="dim"))
     screen.print(Text(f"Folder of the run: {folder}", style="dim"), soft_wrap=True)
     if outcome.ended is not Ended.FINISHED:
         _tell_how_to_go_on(screen, wish, folder)

@@ -133,22 +133,24 @@ async def _answered(
         if not reply.tool_calls:
             return str(reply.text)
         visiting.used_tools = True
-        results = [
-            ToolMessage(
-                (await _used(running, visiting, tools, call)).text, tool_call_id=call["id"] or ""
-            )
-            for call in reply.tool_calls[:MAX_TOOLS_AT_ONCE]
-        ]
-        results += [
-            ToolMessage(f"not done: at most {MAX_TOOLS_AT_ONCE} at once", tool_call_id=call["id"])
-            for call in reply.tool_calls[MAX_TOOLS_AT_ONCE:]
-        ]
-        messages = [*messages, reply, *results]
+        messages = [*messages, reply]
+        for number, call in enumerate(reply.tool_calls):
+            if number < MAX_TOOLS_AT_ONCE:
+                used = await _used(running, visiting, tools, call)
+            else:
+                used = Used(f"not done: at most {MAX_TOOLS_AT_ONCE} at once", failed=True)
+            messages.append(_as_message(used, call["id"] or ""))
     raise StateError(f"{model} used tools {MAX_TOOL_ROUNDS} times and gave no answer")
 
 
+def _as_message(used: Used, call_id: str) -> ToolMessage:
+    return ToolMessage(
+        used.text, tool_call_id=call_id, status="error" if used.failed else "success"
+    )
+
+
 async def _offered(running: Running, visiting: Visiting, state: State) -> tuple[Tool, ...]:
-    servers = list(state.servers)
+    servers = list(dict.fromkeys(state.servers))
     if running.files_offered:
         servers.append(FILES)
     if not servers:

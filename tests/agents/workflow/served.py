@@ -15,7 +15,7 @@ from agents.workflow.tools import Tool
 from tests.agents.workflow.written import loaded
 
 FAKE = str(Path(__file__).with_name("fake_server.py"))
-LIMITS = ServerLimits(start_s=20, call_s=1.5, message_bytes=300_000, result_chars=1000)
+LIMITS = ServerLimits(start_s=60, call_s=60, message_bytes=300_000, result_chars=1000)
 
 
 def workflow_of(folder: Path, *modes: str, env: str = "{}") -> Any:

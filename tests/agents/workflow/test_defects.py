@@ -4,6 +4,7 @@ import base64
 import io
 from pathlib import Path
 
+import psutil
 import pytest
 from docx import Document
 
@@ -159,6 +160,7 @@ def test_d06_a_file_that_takes_too_long_to_read_is_given_up(tmp_path, monkeypatc
     seen = ran(tmp_path, FILES.replace("FILE", "terms.pdf"))
 
     assert seen.outcome.reason == "a: the file “terms.pdf” takes too long to read"
+    assert psutil.Process().children() == []
 
 
 @pytest.mark.parametrize(
@@ -331,6 +333,20 @@ def test_d10_a_reply_that_the_budget_has_cut_is_paid_once_and_no_answer(tmp_path
     # with what was paid for the reply that was cut
     own = more.models.prompt_tokens + more.models.reply_tokens
     assert more.outcome.tokens == own + cut.outcome.tokens
+
+
+def test_d10_a_state_that_caps_its_reply_itself_is_not_cut_by_the_budget(tmp_path):
+    text = ERROR_CYCLE.replace("prompt: x, on_error: b", "prompt: x, options: {num_predict: 3}")
+
+    seen = ran(
+        tmp_path,
+        text,
+        Given({"rules": [{"reply": "one two three four"}]}),
+        limits=Limits(max_tokens=1000),
+    )
+
+    assert seen.outcome.ended is Ended.FINISHED
+    assert seen.models.asked[0]["parameters"] == {"num_predict": 3}
 
 
 def test_d10_a_call_that_fails_is_a_call_and_costs_what_it_had_said(tmp_path):

@@ -86,3 +86,26 @@ def test_a_model_that_takes_no_tools_goes_on_without_those_that_nobody_asked_for
     assert seen.outcome.ended is Ended.FINISHED
     assert "goes on without" in seen.of(Notice)[0].message
     assert listed.outcome.ended is Ended.FAILED
+
+
+def test_no_files_server_is_added_to_a_workflow_that_brings_one(tmp_path):
+    own = ASK.replace("Say hello", "Say {{run_directory}}")
+    own += (
+        "    mcp_servers: {mine: {type: npx, package: '@modelcontextprotocol/server-filesystem'}}\n"
+    )
+    tools = FakeTools(read=1)
+
+    seen = ran(tmp_path, own, tools=tools, run_directory=tmp_path)
+
+    assert tools.asked_for == []
+    assert seen.prompts() == [f"Say {tmp_path}"]
+
+
+def test_a_loop_that_waits_for_a_tool_is_no_circle(tmp_path):
+    text = TOOL.replace("next: end", "next: ask")
+    wants = {"tool_calls": [{"name": "add"}], "reply": "pending"}
+
+    seen = ran(tmp_path, text, Given({"rules": [wants]}), tools=FakeTools(add="pending"))
+
+    assert seen.outcome.ended is Ended.LIMIT
+    assert len(seen.outcome.visits) == 50

@@ -26,6 +26,7 @@ MAX_PAGES = 10
 MAX_DESCRIPTION_CHARS = 4000
 MAX_SCHEMA_CHARS = 50_000
 MAX_REMARK_CHARS = 300
+LAST_WORD_S = 0.2
 LEAVE_S = 10.0
 """More than `server_pipes` takes to end a server."""
 
@@ -248,6 +249,9 @@ class _Connection:
         gone = asyncio.create_task(self._meter.gone.wait())
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                # the last thing it said may still be on its way
+                await asyncio.wait({task}, timeout=LAST_WORD_S)
         finally:
             for one in (task, gone):
                 one.cancel()
@@ -263,7 +267,7 @@ class _Connection:
 def _innermost(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MAX_REMARK_CHARS]
 
 
 async def _answered(work: Work, session: Any) -> Result:

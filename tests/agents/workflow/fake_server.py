@@ -19,6 +19,8 @@ TOOLS = {
     "picture": {},
     "child": {},
     "pid": {},
+    "bye": {},
+    "nonsense": {},
 }
 
 
@@ -52,6 +54,8 @@ def use(name, arguments):
     if name == "child":
         child = subprocess.Popen(["sleep", "600"], stdout=sys.stdout)
         return text(str(child.pid))
+    if name == "nonsense":
+        return {"content": "this is no list\n" * 100}
     if name == "picture":
         return {"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]}
     return text(
@@ -61,6 +65,7 @@ def use(name, arguments):
             "long": lambda: ["y" * 100_000],
             "fail": lambda: ["no such city", True],
             "pid": lambda: [str(os.getpid())],
+            "bye": lambda: ["bye"],
         }[name]()
     )
 
@@ -96,6 +101,9 @@ if "stays" in MODES:
 for line in sys.stdin:
     request = json.loads(line)
     if "id" in request:
-        say({"id": request["id"], "result": answer(request["method"], request.get("params") or {})})
+        params = request.get("params") or {}
+        say({"id": request["id"], "result": answer(request["method"], params)})
+        if params.get("name") == "bye":
+            os._exit(0)
 if "stays" in MODES:
     time.sleep(600)

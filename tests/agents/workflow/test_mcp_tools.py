@@ -96,6 +96,19 @@ def test_after_a_death_the_next_use_starts_it_anew(tmp_path):
     assert first != second
 
 
+def test_the_answer_of_a_server_that_leaves_with_it_counts(tmp_path):
+    for _ in range(5):
+        assert use(workflow_of(tmp_path), tmp_path, "bye").text == "bye"
+
+
+def test_an_answer_of_another_form_is_an_error_in_one_line(tmp_path):
+    with pytest.raises(ToolError, match=r"cannot be talked to: ValidationError") as caught:
+        use(workflow_of(tmp_path), tmp_path, "nonsense")
+
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
 def test_a_server_that_hangs_is_given_up_and_killed(tmp_path):
     pids: list[int] = []
 

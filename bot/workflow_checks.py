@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.command_line import EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE
+from bot.command_line import EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE, DataDir, load
 
 if TYPE_CHECKING:
     from agents.workflow.problems import Problem
@@ -82,7 +82,7 @@ def workflow_lint(
 
 
 @checks_app.command("test")
-def workflow_test(
+def workflow_test(  # noqa: PLR0913  # one argument per option
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The test file.")],
     form: Annotated[
         Form | None,
@@ -98,13 +98,44 @@ def workflow_test(
             "--iterations", "-n", min=1, help="Play each scenario so often, whatever the file says."
         ),
     ] = None,
+    model_script: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take replies from a script, not from a model."),
+    ] = None,
+    ollama_url: Annotated[
+        str | None,
+        typer.Option(
+            "--ollama-url",
+            "-u",
+            metavar="URL",
+            help="Use Ollama at this address, whatever is configured.",
+        ),
+    ] = None,
+    with_tools: Annotated[
+        bool,
+        typer.Option(
+            "--with-tools", help="Start the servers that states name; without, nothing is started."
+        ),
+    ] = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Play the scenarios of a test file, and end with 0 where everything was as it should be."""
+    settings = load(data_dir).settings
     from agents.services import UserError
-    from bot.workflow_testing import Wish, carry_out, no_runner
+    from bot.workflow_testing import Wish, carry_out, runners
 
+    wish = Wish(
+        file=file,
+        form=form and form.value,
+        output=output,
+        iterations=iterations,
+        model_script=model_script,
+        ollama_url=ollama_url,
+        with_tools=with_tools,
+    )
     try:
-        passed = carry_out(Wish(file, form and form.value, output, iterations), no_runner)
+        with runners(settings, wish) as runner_of:
+            passed = carry_out(wish, runner_of)
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error

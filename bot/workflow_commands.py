@@ -33,7 +33,12 @@ def workflow_run(  # noqa: PLR0913  # one argument per option
     ] = None,
     ollama_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Use Ollama at this address, whatever is configured."),
+        typer.Option(
+            "--ollama-url",
+            "-u",
+            metavar="URL",
+            help="Use Ollama at this address, whatever is configured.",
+        ),
     ] = None,
     max_steps: Annotated[
         int, typer.Option(min=1, help="End the run when so many states were entered.")

@@ -1,11 +1,10 @@
 """A workflow in the terminal: what is asked, what comes back, and where it went."""
 
 import asyncio
-import importlib
 import shlex
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,21 +34,20 @@ from agents.workflow.load import load as load_workflow
 from agents.workflow.mcp_tools import McpTools
 from agents.workflow.model import Kind, State, Workflow
 from agents.workflow.outcome import Ended, Outcome
-from agents.workflow.outside import Limits, ModelError, Models, PersonLeft
+from agents.workflow.outside import Limits, PersonLeft
 from agents.workflow.problems import WorkflowError
 from agents.workflow.reach import Reach
 from agents.workflow.run import run
-from agents.workflow.scripted import ScriptedModels
 from agents.workflow.server_policy import OWN_FILES
 from agents.workflow.world import World
 from bot.command_line import EXIT_LEFT, EXIT_NOBODY_HERE, EXIT_OK, EXIT_RUN_FAILED
 from bot.terminal import console, typed
 from bot.text import visible
+from bot.workflow_back_end import models_for
 from configs.schema import Settings
 
 RUNS = "workflow-runs"
 """Folder in the data folder with a folder per run."""
-BACK_ENDS = "agents.workflow.backends"
 MAX_SHOWN_CHARS = 200
 
 
@@ -89,11 +87,10 @@ async def carry_out(settings: Settings, wish: Wish) -> int:
     reach = Reach(cwd=Path.cwd())
     workflow = _loaded(wish, reach, screen).workflow
     _inputs_exist(workflow, wish)
-    models = _models(settings, wish)
     folder = _folder(settings, wish, workflow)
     with ExitStack() as open_files:
-        if isinstance(models, AbstractContextManager):
-            open_files.enter_context(models)
+        back_end = models_for(settings, wish.model_script, wish.ollama_url)
+        models = open_files.enter_context(back_end)
         journal = open_files.enter_context(_journal(folder))
         shown = TerminalEvents(screen)
         listeners = [shown.show]
@@ -145,25 +142,6 @@ def _inputs_exist(workflow: Workflow, wish: Wish) -> None:
         if state not in asked:
             known = ", ".join(sorted(asked)) or "none"
             raise UserError(f"“{state}” asks nobody. States that do: {known}.")
-
-
-def _models(settings: Settings, wish: Wish) -> Models:
-    try:
-        if wish.model_script is not None:
-            return ScriptedModels.from_file(wish.model_script)
-        try:
-            back_ends = importlib.import_module(BACK_ENDS)
-        except ModuleNotFoundError as error:
-            if error.name != BACK_ENDS:
-                raise
-            raise UserError(
-                "This installation has no models for workflows. `--model-script FILE` takes replies"
-                " from a file."
-            ) from None
-        models: Models = back_ends.models_from(settings, wish.ollama_url)
-    except ModelError as error:
-        raise UserError(str(error)) from error
-    return models
 
 
 def _folder(settings: Settings, wish: Wish, workflow: Workflow) -> Path:

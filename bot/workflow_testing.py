@@ -2,22 +2,31 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.text import Text
 
 from agents.services import UserError
+from agents.workflow.mcp_tools import McpTools
+from agents.workflow.model import Workflow
 from agents.workflow.playing import RunScenario, SuiteResult, play
 from agents.workflow.problems import WorkflowError
 from agents.workflow.reach import Reach
 from agents.workflow.results import as_json
+from agents.workflow.scenario_runs import Stage, runner
+from agents.workflow.server_policy import OWN_FILES
 from agents.workflow.suite_file import LoadedSuite, load_suite
+from agents.workflow.tools import Tools
 from bot.terminal import console
 from bot.text import visible
+from bot.workflow_back_end import models_for
 from bot.workflow_reports import as_markdown, show
+from configs.schema import Settings
 
 RunnerOf = Callable[[LoadedSuite], RunScenario]
 """Returns what runs a scenario of a test file; raises UserError where nothing can."""
@@ -33,16 +42,37 @@ class Wish:
     """`json` or `markdown`; None is a table, or what the ending of `output` says."""
     output: Path | None = None
     iterations: int | None = None
+    model_script: Path | None = None
+    ollama_url: str | None = None
+    with_tools: bool = False
+    """Start the servers that states name, for each run anew; else prompts go out without tools."""
 
 
-def no_runner(loaded: LoadedSuite) -> RunScenario:
-    """Say that nothing runs scenarios.
+@contextmanager
+def runners(settings: Settings, wish: Wish) -> Iterator[RunnerOf]:
+    """Give what runs scenarios, with the models that are configured or asked for.
 
-    Raises: UserError: always.
+    Raises: UserError: there is no such script.
     """
-    raise UserError(
-        f"{visible(loaded.suite.name)} can be read, and its workflow too; this installation cannot run workflows."
-    )
+    reach = Reach(cwd=Path.cwd())
+    with models_for(settings, wish.model_script, wish.ollama_url) as models:
+
+        def runner_of(loaded: LoadedSuite) -> RunScenario:
+            stage = Stage(models, reach)
+            if wish.with_tools:
+                workflow = loaded.workflow.workflow
+                stage = replace(stage, starting=lambda: _started(workflow, reach))
+            return runner(loaded, stage)
+
+        yield runner_of
+
+
+@asynccontextmanager
+async def _started(workflow: Workflow, reach: Reach) -> AsyncIterator[Tools]:
+    """Start the servers of a workflow for one run, with a folder that is gone afterwards."""
+    with TemporaryDirectory() as folder:
+        async with McpTools(workflow, reach, OWN_FILES, Path(folder)) as tools:
+            yield tools
 
 
 def carry_out(wish: Wish, runner_of: RunnerOf, screen: Console | None = None) -> bool:

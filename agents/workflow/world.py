@@ -9,8 +9,8 @@ from agents.workflow.events import Listener, nobody
 from agents.workflow.journal import Journal
 from agents.workflow.model import Rag
 from agents.workflow.outside import Limits, Models, Person
+from agents.workflow.rag import context_for
 from agents.workflow.reach import Reach
-from agents.workflow.retrieval import context_for
 from agents.workflow.tools import NoTools, Tools
 
 Retrieve = Callable[[Rag, str, Models, Reach], Awaitable[str]]

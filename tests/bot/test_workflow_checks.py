@@ -168,3 +168,34 @@ def test_generate_says_what_is_wrong_with_what_was_asked_for(words, why):
 
     assert code == EXIT_USAGE
     assert why in text
+
+
+def test_test_plays_scenarios_with_a_script_and_ends_with_1_where_one_fails(tmp_path):
+    write(tmp_path, GOOD)
+    write(tmp_path, SUITE, "w.test.yaml")
+    write(tmp_path, '{"default": "x"}', "good.json")
+    write(tmp_path, '{"default": "y"}', "bad.json")
+    where = ("--data-dir", str(tmp_path / "data"))
+
+    passed, text = told("test", "w.test.yaml", "--model-script", "good.json", *where)
+    failed, _ = told("test", "w.test.yaml", "--model-script", "bad.json", *where)
+    gone, why = told("test", "w.test.yaml", "--model-script", "gone.json", *where)
+
+    assert (passed, failed, gone) == (EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE)
+    assert "1 of 1 runs passed." in text
+    assert "gone.json" in why
+
+
+def test_test_starts_servers_only_where_that_is_asked_for(tmp_path):
+    server = "mcp_servers: {tool: {command: this-program-is-not-there}}\n"
+    write(
+        tmp_path, HEAD + server + "states:\n  ask: {type: prompt, prompt: x, mcp_servers: [tool]}\n"
+    )
+    write(tmp_path, SUITE.replace("equals, target: answer, value: x", "state_reached, value: end"), "w.test.yaml")  # fmt: skip
+    write(tmp_path, "{}", "s.json")
+    words = ("w.test.yaml", "--model-script", "s.json", "--data-dir", str(tmp_path / "data"))
+
+    assert told("test", *words)[0] == EXIT_OK
+    code, text = told("test", *words, "--with-tools")
+    assert code == EXIT_RUN_FAILED
+    assert "this-program-is-not-there" in text

@@ -9,7 +9,7 @@ from agents.services import UserError
 from agents.workflow.outcome import Ended, Outcome
 from agents.workflow.playing import RunScenario
 from agents.workflow.suite import Scenario
-from bot.workflow_testing import Wish, carry_out, no_runner
+from bot.workflow_testing import Wish, carry_out
 from tests.agents.workflow.written import HEAD, write
 
 WORKFLOW = HEAD + "states:\n  ask: {type: prompt, prompt: x, save_as: answer}\n"
@@ -72,11 +72,3 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path):
         played(tmp_path, output=tmp_path / "out.txt")
     with pytest.raises(UserError, match="cannot be written: No such file"):
         played(tmp_path, output=tmp_path / "gone" / "out.json")
-
-
-def test_without_an_engine_a_test_file_is_read_and_not_played(tmp_path):
-    write(tmp_path, WORKFLOW)
-    path = write(tmp_path, SUITE, "w.test.yaml")
-
-    with pytest.raises(UserError, match="cannot run workflows"):
-        carry_out(Wish(path), no_runner, Console(file=io.StringIO()))

@@ -1,0 +1,121 @@
+"""Run the workflow of a test file for its scenarios: people are scripted, models may be, and no server is started.
+
+The original starts the servers of a workflow under test and asks them nothing. Here a prompt goes out without tools, unless
+it is wanted that they are really started.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+
+from agents.workflow.asking import now_asking
+from agents.workflow.events import Purpose
+from agents.workflow.made_answers import make_up
+from agents.workflow.model import State
+from agents.workflow.outcome import Outcome
+from agents.workflow.outside import Limits, Models
+from agents.workflow.playing import RunScenario
+from agents.workflow.reach import Reach
+from agents.workflow.run import run
+from agents.workflow.scripted import Script, ScriptedModels
+from agents.workflow.suite import Scenario
+from agents.workflow.suite_file import LoadedSuite
+from agents.workflow.tools import Tool, Tools, Used
+from agents.workflow.world import World
+
+Starting = Callable[[], AbstractAsyncContextManager[Tools]]
+"""Starts the servers of a workflow for one run."""
+
+
+class SilentTools:
+    """Offers nothing, whatever servers a state names: its prompt goes out without tools."""
+
+    async def offered(self, servers: Sequence[str]) -> Sequence[Tool]:  # noqa: ARG002  # a protocol's
+        """Return nothing."""
+        return ()
+
+    async def use(self, tool: Tool, arguments: Mapping[str, Any]) -> Used:
+        """Never called: nothing is offered."""
+        raise NotImplementedError(f"{tool.name} was used without having been offered: {arguments}")
+
+
+@asynccontextmanager
+async def nothing_started() -> AsyncIterator[Tools]:
+    """Start no server."""
+    yield SilentTools()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What scenarios are played with."""
+
+    models: Models
+    reach: Reach
+    limits: Limits = field(default_factory=Limits)
+    starting: Starting = nothing_started
+
+
+class ScriptedPerson:
+    """Answers by state; where nothing is said, nothing, so that the default of the state counts."""
+
+    def __init__(self, answers: Mapping[str, str]) -> None:
+        self._answers = answers
+
+    async def answer(self, state: State, question: str) -> str:  # noqa: ARG002  # a protocol's
+        """Return what the scenario says."""
+        return self._answers.get(state.name, "")
+
+
+class MockedModels:
+    """Models of which a scenario says, by state and visit, what they reply; for all else the real ones are asked."""
+
+    def __init__(self, scenario: Scenario, models: Models) -> None:
+        self._scenario = scenario
+        self._models = models
+        self._visits: Counter[str] = Counter()
+        self._script: ScriptedModels | None = None
+
+    def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
+        """Return the model, or one that replies what the scenario says for the state that asks.
+
+        Raises: ModelError: there is none of that name.
+        """
+        asking = now_asking()
+        if asking is not None and asking.purpose is Purpose.ANSWER:
+            reply = self._scenario.mock(asking.state, self._visits[asking.state])
+            if reply is not None:
+                self._visits[asking.state] += 1
+                return ScriptedModels(Script(default=reply)).chat(name, parameters)
+        return self._models.chat(name, parameters)
+
+    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
+        """Return the model bound to a schema; only real ones are."""
+        return self._models.structured(chat, schema)
+
+    def embeddings(self, name: str | None) -> Embeddings:
+        """Return the real model. Raises: ModelError: there is none."""
+        return self._models.embeddings(name)
+
+
+def runner(loaded: LoadedSuite, stage: Stage) -> RunScenario:
+    """Return what runs the workflow of a test file once, for a scenario."""
+    workflow = loaded.workflow.workflow
+
+    async def run_scenario(scenario: Scenario, iteration: int) -> Outcome:  # noqa: ARG001  # a protocol's
+        models: Models = MockedModels(scenario, stage.models) if scenario.mocks else stage.models
+        answers = {answer.state: answer.value for answer in scenario.answers}
+        if scenario.generated is not None:
+            answers = await make_up(scenario.generated, workflow, stage.models)
+        async with stage.starting() as tools:
+            world = World(
+                models, ScriptedPerson(answers), stage.reach, tools=tools, limits=stage.limits
+            )
+            return await run(workflow, world)
+
+    return run_scenario

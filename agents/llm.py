@@ -11,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel
 
+from agents import chat_servers
 from configs.schema import LLMSettings
 
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -118,12 +119,6 @@ def fence(untrusted: str) -> str:
     return f"<<<DATA\n{inner}\nDATA>>>"
 
 
-PROVIDERS = {
-    "openai": ("langchain_openai", "ChatOpenAI"),
-    "ollama": ("langchain_ollama", "ChatOllama"),
-}
-
-
 def from_settings(settings: LLMSettings) -> LLM | None:
     """Return the configured model, or None.
 
@@ -131,21 +126,18 @@ def from_settings(settings: LLMSettings) -> LLM | None:
     """
     if settings.kind == "none":
         return None
-    module_name, class_name = PROVIDERS[settings.kind]
+    module_name, class_name = chat_servers.CLIENTS[settings.kind]
     try:
         chat_model = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:
-        raise NotInstalled(
-            f"llm.kind is “{settings.kind}”, but {module_name} is missing: "
-            f"pip install 'tunewright[{settings.kind}]'"
-        ) from error
+        raise NotInstalled(chat_servers.missing("llm.kind", settings.kind, module_name)) from error
+    key = settings.api_key.get_secret_value() if settings.api_key else None
     options: dict[str, Any] = {"model": settings.model, "temperature": 0}
-    if settings.base_url:
-        options["base_url"] = settings.base_url
     if settings.kind == "openai":
+        options |= chat_servers.openai_client(settings.base_url, key)
         options["timeout"] = settings.timeout_s
-        if settings.api_key:
-            options["api_key"] = settings.api_key
     else:
-        options["client_kwargs"] = {"timeout": settings.timeout_s}
+        options["base_url"] = settings.base_url or chat_servers.URLS["ollama"]
+        client = chat_servers.ollama_client(key)
+        options["client_kwargs"] = client | {"timeout": settings.timeout_s}
     return ChatLLM(chat_model(**options), f"{settings.model} ({settings.kind})")

@@ -9,6 +9,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
+from agents import chat_servers
 from agents.workflow import guarded
 from agents.workflow.guarded import Patience
 from agents.workflow.local_models import LocalModels
@@ -110,10 +111,8 @@ class MappedModels:
         try:
             kind = _imported(*SERVERS[settings.back_end])
         except ImportError as error:
-            raise ModelError(
-                f"workflows.back_end is “{settings.back_end}”, but the package {error.name} is missing: "
-                f"pip install 'tunewright[{settings.back_end}]'"
-            ) from error
+            told = chat_servers.missing("workflows.back_end", settings.back_end, error.name)
+            raise ModelError(told) from error
         patience = Patience(settings.timeout_s, settings.silence_s, settings.tries)
         found: BackEnd = kind(settings.base_url, patience, key)
         return found

@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 
+from agents import chat_servers
 from agents.workflow.guarded import (
     GuardedChat,
     GuardedEmbeddings,
@@ -25,7 +26,6 @@ from agents.workflow.guarded import (
 from agents.workflow.offers import Offered, in_words, size_of
 from agents.workflow.outside import ModelError, NoToolsHere
 
-DEFAULT_URL = "http://localhost:11434"
 BESIDE = {"keep_alive": "keep_alive", "think": "reasoning", "format": "format"}
 """What workflows write among the parameters and Ollama reads beside `options` → as langchain-ollama calls it."""
 BUSY = frozenset({408, 429})
@@ -35,14 +35,10 @@ class OllamaModels:
     """The models of one Ollama server."""
 
     def __init__(self, url: str | None, patience: Patience, api_key: str | None = None) -> None:
-        self._url = url or DEFAULT_URL
+        self._url = url or chat_servers.URLS["ollama"]
         self._patience = patience
-        self._client = {
+        self._client = chat_servers.ollama_client(api_key) | {
             "timeout": httpx.Timeout(patience.silence_s, connect=min(10.0, patience.silence_s)),
-            # a connection per call: nothing is left open when a run ends, whatever loop it ran in
-            "limits": httpx.Limits(max_keepalive_connections=0),
-            "follow_redirects": False,
-            "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
         }
         self._chats: dict[str, ChatOllama] = {}
 

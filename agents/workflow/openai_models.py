@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings, StreamChunkTimeoutError
 
+from agents import chat_servers
 from agents.workflow.guarded import (
     GuardedChat,
     GuardedEmbeddings,
@@ -27,9 +28,6 @@ from agents.workflow.offers import Offered, in_words
 
 log = logging.getLogger(__name__)
 
-DEFAULT_URL = "https://api.openai.com/v1"
-NO_KEY = "none"
-"""Sent where no key is configured: a key in the environment is for OpenAI, not for whoever is at `base_url`."""
 SAME = ("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty")
 OTHER_NAMES = {"num_predict": "max_tokens"}
 OF_LLAMA_CPP = ("top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau")  # fmt: skip
@@ -41,20 +39,14 @@ class OpenAIModels:
     """The models of one OpenAI-compatible server."""
 
     def __init__(self, url: str | None, patience: Patience, api_key: str | None = None) -> None:
-        self._url = url or DEFAULT_URL
+        self._url = url or chat_servers.URLS["openai"]
         self._hosted = urlsplit(self._url).hostname == "api.openai.com"
         self._patience = patience
-        # a connection per call: nothing is left open when a run ends, whatever loop it ran in
-        limits = httpx.Limits(max_keepalive_connections=0)
         connect_s = min(10.0, patience.silence_s)
-        self._clients: dict[str, Any] = {
-            "base_url": self._url,
-            "api_key": api_key or NO_KEY,
+        self._clients = chat_servers.openai_client(url, api_key) | {
             "max_retries": 0,
             # our own deadline comes first, and knows what to say
             "timeout": httpx.Timeout(patience.timeout_s + 10, connect=connect_s),
-            "http_client": httpx.Client(limits=limits, follow_redirects=False),
-            "http_async_client": httpx.AsyncClient(limits=limits, follow_redirects=False),
         }
 
     @property

@@ -1,9 +1,12 @@
-"""The shipped stand-ins for a language model: they fail as one does, and see what one would see."""
+"""The language model that helps, by each provider, and its shipped stand-ins: they fail as one does, and see what one would see."""
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from agents.llm import LLMError, RuleLLM, ScriptedLLM
+from agents.llm import LLMError, RuleLLM, ScriptedLLM, from_settings
+from configs.schema import LLMSettings
+from tests.ollama_server import FakeOllama, running
+from tests.openai_server import FakeOpenAI
 
 
 class Reply(BaseModel):
@@ -44,3 +47,35 @@ async def test_a_rule_sees_what_it_was_asked_and_a_script_ends():
     await script.ask("ab", "c", Reply)
     with pytest.raises(LLMError, match="at its end"):
         await script.ask("ab", "c", Reply)
+
+
+async def test_a_server_of_ollama_is_asked_for_a_reply_of_the_type():
+    fake = FakeOllama(rule=lambda _: '{"score": 3}')
+    async with running(fake) as url:
+        llm = from_settings(LLMSettings(model="gemma3:4b", kind="ollama", base_url=url))
+        reply = await llm.ask("Judge.", "text", Reply)
+
+    assert reply == Reply(score=3)
+    assert fake.asked[0]["options"]["temperature"] == 0
+    assert fake.asked[0]["format"]["required"] == ["score"]
+    assert llm.name == "gemma3:4b (ollama)"
+
+
+async def test_a_server_without_a_key_is_asked_without_one_of_the_environment(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
+    fake = FakeOpenAI(rule=lambda _: '{"score": 3}')
+    async with running(fake) as url:
+        settings = LLMSettings(model="gemma3:4b", kind="openai", base_url=f"{url}/v1")
+        own = settings.model_copy(update={"api_key": SecretStr("k-1")})
+
+        replies = [await from_settings(s).ask("Judge.", "text", Reply) for s in (settings, own)]
+
+    assert replies == [Reply(score=3)] * 2
+    assert fake.keys == ["Bearer none", "Bearer k-1"]
+
+
+async def test_a_server_that_is_not_there_is_a_model_that_did_not_reply():
+    settings = LLMSettings(model="gemma3:4b", kind="ollama", base_url="http://127.0.0.1:9")
+
+    with pytest.raises(LLMError):
+        await from_settings(settings).ask("Judge.", "text", Reply)

@@ -144,7 +144,7 @@ async def test_the_doctor_looks_whose_token_for_the_hub_it_is():
     assert await doctor._hub(Settings()) == []
 
 
-async def test_the_doctor_asks_the_language_model_one_question_and_quotes_no_provider():
+async def test_the_doctor_asks_the_language_model_one_question_and_quotes_no_provider(monkeypatch):
     asked = []
 
     def adds(instructions, data):
@@ -155,6 +155,7 @@ async def test_the_doctor_asks_the_language_model_one_question_and_quotes_no_pro
     error.__cause__ = PermissionError("sk-canary")
     well = await doctor._talks(RuleLLM(adds, "gpt-x (openai)"), 1.0)
     ill = await doctor._talks(RuleLLM(lambda *_: error, "gpt-x (openai)"), 1.0)
+    monkeypatch.setitem(sys.modules, "langchain_ollama", None)
     (absent,) = await doctor._language_model(LLMSettings(kind="ollama", model="llama"))
 
     assert (well.ok, well.found, len(asked)) == (True, "gpt-x (openai) answers", 1)

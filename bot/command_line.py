@@ -59,7 +59,7 @@ def load(data_dir: Path | None) -> "Loaded":
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    for chatty in ("apscheduler", "discord", "aiosqlite"):
+    for chatty in ("apscheduler", "discord", "aiosqlite", "httpx"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
     return loaded
 

@@ -66,13 +66,13 @@ async def list_models(settings: "Settings", ollama_url: str | None) -> Listed:
     from agents.workflow.local_models import WITH
     from agents.workflow.outside import ModelError
 
-    with models_from(settings, ollama_url) as models:
-        try:
+    try:
+        with models_from(settings, ollama_url) as models:
             offered = await models.offered()
-        except ModelError as error:
-            raise UserError(str(error)) from error
-        here = {f"{LOCAL}{one.name}" for one in await models.local.offered()}
-        title = models.main.title
+            here = {f"{LOCAL}{one.name}" for one in await models.local.offered()}
+            title = models.main.title
+    except ModelError as error:
+        raise UserError(str(error)) from error
     names = here | {one.name for one in offered}
     names |= {name.removesuffix(":latest") for name in names}
     mapping = settings.workflows.model_map

@@ -432,7 +432,8 @@ class WorkflowSettings(_Section):
     """Model that a workflow names → the one that stands for it here. `*` is every other one. `local:NAME` is a model of the
     catalogue, `local:NAME+FOLDER` one with an adapter on it, `local:all-minilm` the embedded embedding model."""
     embedding_model: str | None = None
-    """Model that makes embeddings where a RAG names none; looked up in `model_map` too. None: words are compared instead."""
+    """Model that makes embeddings where a RAG names none; looked up in `model_map`, or `local:all-minilm`. None: words are
+    compared instead."""
     timeout_s: float = Field(default=300.0, gt=0)
     """How long one call may take, further tries included."""
     silence_s: float = Field(default=120.0, gt=0)

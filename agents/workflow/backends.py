@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
+from pydantic import ValidationError
 
 from agents import chat_servers
 from agents.workflow import guarded
@@ -46,12 +47,25 @@ def models_from(settings: Settings, ollama_url: str | None = None) -> "MappedMod
     Args:
         settings: Those of this Tunewright.
         ollama_url: Use Ollama, at this address, whatever the settings say.
+
+    Raises: ModelError: that is no address.
     """
     workflows = settings.workflows
     if ollama_url is not None:
-        told = {"back_end": "ollama", "base_url": ollama_url.rstrip("/"), "api_key": None}
+        told = {"back_end": "ollama", "base_url": _address(ollama_url), "api_key": None}
         workflows = workflows.model_copy(update=told)
     return MappedModels(workflows, LocalModels(settings))
+
+
+def _address(url: str) -> str:
+    """Return an address as a setting would hold it; `HOST:PORT` is one of http."""
+    whole = url if "://" in url else f"http://{url}"
+    try:
+        return str(WorkflowSettings(base_url=whole).base_url)
+    except ValidationError as error:
+        raise ModelError(
+            f"“{url}” is no address of an Ollama server. It is written http://HOST:PORT."
+        ) from error
 
 
 class MappedModels:
@@ -80,16 +94,13 @@ class MappedModels:
 
         Raises: ModelError: there is none.
         """
-        wanted = name or self._settings.embedding_model
-        if wanted is None:
+        if name is not None:
+            models, target = self._found(name, whatever=False)
+        elif (configured := self._settings.embedding_model) is not None:
+            models, target = self._at(self._settings.model_map.get(configured, configured))
+        else:
             raise ModelError("No embedding model is configured: set workflows.embedding_model.")
-        models, target = self._found(wanted, whatever=False)
         return models.embeddings(target)
-
-    def stands_for(self, name: str) -> str:
-        """Return what the model map makes of a name."""
-        found = self._settings.model_map
-        return found.get(name, found.get(ANY, name))
 
     async def offered(self) -> list[Offered]:
         """Return what the back end has; a script says it nowhere.
@@ -131,8 +142,10 @@ class MappedModels:
         """Return who has a model, and its name there; `whatever` lets `*` stand for it."""
         mapped = self._settings.model_map
         target = mapped.get(name, mapped.get(ANY) if whatever else None)
-        if target is None:
-            return self.main, name
+        return (self.main, name) if target is None else self._at(target)
+
+    def _at(self, target: str) -> tuple[Models, str]:
+        """Return who has what the settings name, and its name there."""
         if target.startswith(LOCAL):
             return self.local, target.removeprefix(LOCAL)
         return self.main, target

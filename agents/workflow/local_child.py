@@ -127,6 +127,7 @@ class Child:
             text=True,
             encoding="utf-8",
             env=environment(os.environ) | _import_path(),
+            start_new_session=True,  # Ctrl+C is for us: a reply that is being written may come to its end
         )
         os.setpriority(os.PRIO_PROCESS, process.pid, self._niceness)
         self._write(process, self._spec)

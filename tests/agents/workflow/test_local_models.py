@@ -199,6 +199,13 @@ def test_a_child_ends_when_the_program_that_started_it_is_killed(tmp_path):
     assert not psutil.pid_exists(pid)
 
 
+async def test_ctrl_c_in_the_terminal_does_not_reach_a_child(house):
+    models, starts = house
+    await models.chat("tiny", {}).ainvoke("one")
+
+    assert os.getpgid(starts()[0]["pid"]) != os.getpgid(0)
+
+
 async def test_an_unknown_model_is_told_with_those_that_there_are(house):
     models, _ = house
 

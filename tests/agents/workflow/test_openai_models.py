@@ -183,3 +183,19 @@ async def test_texts_are_embedded_as_texts_and_nothing_is_fetched_for_it():
 
     assert len(vectors) == 2
     assert fake.asked[0]["input"] == ["one", "two"]
+
+
+async def test_a_schema_is_strict_only_where_the_hosted_api_can_keep_to_it():
+    closed = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}  # fmt: skip
+    nested = {**closed, "properties": {"n": {"type": "object", "properties": {"m": {"type": "integer"}}}}}  # fmt: skip
+    fake = FakeOpenAI()
+
+    async with server(fake) as models:
+        for schema in (closed, nested):
+            chat = models.chat("gemma3:4b", {"temperature": 0})
+            await models.structured(chat, schema).ainvoke("Hello")
+
+    formats = [asked["response_format"]["json_schema"] for asked in fake.asked]
+    assert [one["strict"] for one in formats] == [True, False]
+    assert [one["schema"] for one in formats] == [closed, nested]
+    assert fake.asked[0]["temperature"] == 0

@@ -99,7 +99,7 @@ async def test_what_fits_goes_with_the_prompt(folder):
 async def test_d04_the_model_and_the_address_that_are_named_are_asked(folder):
     fake = FakeOllama(models=("all-minilm", "embeddinggemma"))
     async with running(fake) as url:
-        models = OllamaModels(url, Patience(timeout_s=5))
+        models = OllamaModels(url, Patience())
         prompt = await context_for(rag(folder, model="all-minilm"), QUESTION, models, Reach())
 
     assert "Tax returns" in prompt
@@ -215,7 +215,7 @@ async def test_without_a_model_for_embeddings_words_are_compared_and_that_is_sai
 
 async def test_a_model_that_the_server_lacks_is_no_model_for_embeddings(folder):
     async with running(FakeOllama(models=("gemma3:4b",))) as url:
-        models = OllamaModels(url, Patience(timeout_s=5))
+        models = OllamaModels(url, Patience())
         found = await looked_up(folder, models, model="embeddinggemma")
 
     assert found.ranked is Ranked.WORDS

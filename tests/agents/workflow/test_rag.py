@@ -11,11 +11,13 @@ from langchain_core.embeddings import Embeddings
 from agents.workflow import vectors
 from agents.workflow.documents import Chunk
 from agents.workflow.guarded import Patience
+from agents.workflow.load import load
 from agents.workflow.model import Rag
 from agents.workflow.ollama_models import OllamaModels
 from agents.workflow.outside import ModelError
 from agents.workflow.rag import Ranked, context_for, look_up, with_context
 from agents.workflow.reach import Reach
+from tests.agents.workflow.written import EXAMPLES
 from tests.ollama_server import FakeOllama, running, vector
 
 TEXTS = {
@@ -295,3 +297,17 @@ async def test_a_torn_file_never_stands_where_embeddings_are_kept(folder, monkey
         await looked_up(folder, House(Counting()))
 
     assert (folder / "embeddings.msgpack").read_bytes() == before
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the original's examples are not at hand")
+async def test_d05_the_original_s_examples_say_the_question_once_and_leave_no_placeholder():
+    reach = Reach(cwd=EXAMPLES.parent)
+    files = ["custom-rag-templates.yaml", "multi-rag-qa.yaml", "simple-rag-template-test.yaml"]
+    loaded = [load(EXAMPLES / name, reach).workflow for name in files]
+    found = {rag for w in loaded for rag in [*w.rags.values(), *(s.rag for s in w.states.values())]}
+
+    shown = [(await look_up(rag, QUESTION, House(), reach)).prompt for rag in found - {None}]
+
+    assert len(shown) == 8
+    assert [prompt.count(QUESTION) for prompt in shown] == [1] * 8
+    assert [prompt for prompt in shown if "{{" in prompt] == []

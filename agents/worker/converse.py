@@ -13,7 +13,6 @@ One thing at a time, in the order in which it was asked. It ends when stdin does
 import json
 import os
 import queue
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -51,6 +50,16 @@ class Ears:
     def unwanted(self, number: int) -> bool:
         """Tell whether a reply is not wanted any more."""
         return number in self._unwanted
+
+
+class NobodyWatches:
+    """What a job tells of its progress while a model is found: here nobody reads it."""
+
+    def stage(self, name: str, steps: int = 0, step: int = 0) -> None:
+        """Tell nothing."""
+
+    def beat(self) -> None:
+        """Tell nothing."""
 
 
 def main() -> None:
@@ -97,8 +106,8 @@ def _speaker(spec: Message, say: Answer, ears: Ears) -> Answer:
     from agents.worker.tuned_model import with_adapter
 
     ref = ModelRef.model_validate(spec["base"])
-    with tempfile.TemporaryDirectory() as scratch:
-        base = base_model.load(base_model.resolve(ref, Reporter(Path(scratch))))
+    nobody: Any = NobodyWatches()
+    base = base_model.load(base_model.resolve(ref, nobody))
     adapter = spec.get("adapter")
     model = with_adapter(base.model, Path(adapter)) if adapter else base.model
     speaker = Speaker(base, model)

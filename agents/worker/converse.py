@@ -100,7 +100,6 @@ def _loaded(spec: Message, say: Answer, ears: Ears) -> Answer:
 
 
 def _speaker(spec: Message, say: Answer, ears: Ears) -> Answer:
-    from agents.jobs.reporting import Reporter
     from agents.worker import base_model
     from agents.worker.replies import Speaker, Wish
     from agents.worker.tuned_model import with_adapter

@@ -15,11 +15,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
 from agents.workflow.asking import now_asking
-from agents.workflow.events import Purpose
+from agents.workflow.events import Listener, Purpose, nobody
+from agents.workflow.journal import Journal
 from agents.workflow.made_answers import make_up
-from agents.workflow.model import State
+from agents.workflow.model import State, Workflow
 from agents.workflow.outcome import Outcome
-from agents.workflow.outside import Limits, Models
+from agents.workflow.outside import Limits, Models, Person
 from agents.workflow.playing import RunScenario
 from agents.workflow.reach import Reach
 from agents.workflow.run import run
@@ -103,19 +104,48 @@ class MockedModels:
         return self._models.embeddings(name)
 
 
+async def person_for(scenario: Scenario, workflow: Workflow, models: Models) -> ScriptedPerson:
+    """Return who answers in a scenario; answers that are to be made up are made up now.
+
+    Raises: CannotPlay: none could be made up.
+    """
+    if scenario.generated is not None:
+        return ScriptedPerson(await make_up(scenario.generated, workflow, models))
+    return ScriptedPerson({answer.state: answer.value for answer in scenario.answers})
+
+
+async def run_once(  # noqa: PLR0913  # a run is made of what it is run with
+    scenario: Scenario,
+    workflow: Workflow,
+    stage: Stage,
+    person: Person,
+    *,
+    models: Models | None = None,
+    journal: Journal | None = None,
+    listen: Listener = nobody,
+) -> Outcome:
+    """Run a workflow once for a scenario; `models` instead of those of the stage, where they are given."""
+    asked = models or stage.models
+    mocked: Models = MockedModels(scenario, asked) if scenario.mocks else asked
+    async with stage.starting() as tools:
+        world = World(
+            mocked,
+            person,
+            stage.reach,
+            tools=tools,
+            limits=stage.limits,
+            journal=journal or Journal(),
+            listen=listen,
+        )
+        return await run(workflow, world)
+
+
 def runner(loaded: LoadedSuite, stage: Stage) -> RunScenario:
     """Return what runs the workflow of a test file once, for a scenario."""
     workflow = loaded.workflow.workflow
 
     async def run_scenario(scenario: Scenario, iteration: int) -> Outcome:  # noqa: ARG001  # a protocol's
-        models: Models = MockedModels(scenario, stage.models) if scenario.mocks else stage.models
-        answers = {answer.state: answer.value for answer in scenario.answers}
-        if scenario.generated is not None:
-            answers = await make_up(scenario.generated, workflow, stage.models)
-        async with stage.starting() as tools:
-            world = World(
-                models, ScriptedPerson(answers), stage.reach, tools=tools, limits=stage.limits
-            )
-            return await run(workflow, world)
+        person = await person_for(scenario, workflow, stage.models)
+        return await run_once(scenario, workflow, stage, person)
 
     return run_scenario

@@ -20,6 +20,7 @@ from configs.schema import (
     NotebookSettings,
     Settings,
     TrainingSettings,
+    WorkflowSettings,
 )
 from storage.files import FileStore
 from storage.models import Decision
@@ -66,11 +67,17 @@ def test_the_configuration_that_is_kept_has_no_secret_and_no_place_of_this_machi
         notebook=NotebookSettings(token=SecretStr("canary-4"), remote="/canary/{run}.git"),
         launcher=LauncherSettings(python=tmp_path / "canary-python", slots=3),
         training=TrainingSettings(autotrain=AutoTrainSettings(venv=tmp_path / "canary-venv")),
+        workflows=WorkflowSettings(
+            api_key=SecretStr("canary-5"),
+            base_url="http://canary.example/v1",
+            script=tmp_path / "canary.json",
+            model_map={"m": "local:m+/canary/adapter"},
+        ),
     )
 
     kept = in_force(settings)
 
-    assert len(secrets(settings)) == 4
+    assert len(secrets(settings)) == 5
     assert "canary" not in json.dumps(kept)
     assert str(tmp_path) not in json.dumps(kept)
     assert kept["launcher"]["slots"] == 3

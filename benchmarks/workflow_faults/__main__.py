@@ -11,7 +11,6 @@ checks, the choice of strategies, the measurements and the rule, is the product'
 """
 
 import argparse
-import asyncio
 import os
 import sys
 import time
@@ -20,14 +19,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from agents.workflow.mutants import Fault, mutants
-from benchmarks.workflow_faults.mending import Mended, counted, mend
+from benchmarks.workflow_faults.mending import Mended, counted, mend_one
 from benchmarks.workflow_faults.works import HERE, REACH, WORKS
 
 LEAST_FIXED = 0.8
 FEWEST_FAULTS = 40
-
-Case = tuple[int, int, int]
-"""Work, fault, seed."""
 
 
 def main() -> None:
@@ -41,7 +37,7 @@ def main() -> None:
         for number in range(len(mutants(work.text, HERE, REACH)))
     ]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        found = list(pool.map(_mend, cases))
+        found = list(pool.map(mend_one, cases))
     if arguments.show:
         for (place, _number, seed), one in zip(cases, found, strict=True):
             print(_line(WORKS[place].name, seed, one))
@@ -80,13 +76,6 @@ def _line(work: str, seed: int, one: Mended) -> str:
     state = "fixed" if one.fixed else "left" if one.noticed else "not noticed"
     lost = f" LOST {', '.join(one.lost)}" if one.lost else ""
     return f"{state:<12}{work} {one.fault.name} (seed {seed}): {one.rounds} rounds, {one.kept} kept{lost}"
-
-
-def _mend(case: Case) -> Mended:
-    place, number, seed = case
-    work = WORKS[place]
-    fault = mutants(work.text, HERE, REACH)[number]
-    return asyncio.run(mend(work, fault, seed * 1000 + number))
 
 
 def _arguments() -> argparse.Namespace:

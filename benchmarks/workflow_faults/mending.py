@@ -1,5 +1,6 @@
 """The loop that improves workflows, on a workflow with one fault, with an analyst who knows his trade and errs at times."""
 
+import asyncio
 import json
 import random
 from collections import Counter
@@ -16,12 +17,12 @@ from agents.workflow.evidence import Evidence, Tried
 from agents.workflow.load import Loaded, load_text
 from agents.workflow.measuring import Bench, Measured, hash_of
 from agents.workflow.model import Kind
-from agents.workflow.mutants import Mutant
+from agents.workflow.mutants import Mutant, mutants
 from agents.workflow.proposing import Incumbent, Proposal, digest, propose
 from agents.workflow.rounds import INCUMBENT, Ask, Candidate, Stage, Terms
 from agents.workflow.scenario_runs import Stage as Scene
 from agents.workflow.strategies import Record, Strategy, choose
-from benchmarks.workflow_faults.works import HERE, REACH, Models, Work
+from benchmarks.workflow_faults.works import HERE, REACH, WORKS, Models, Work
 
 ROUNDS, PROPOSALS, REPEATS = 5, 3, 3
 SKILL = 0.7
@@ -74,29 +75,16 @@ class Analyst:
         asking = [state for state in states if state.kind is Kind.PROMPT and state.prompt]
         state = self._chance.choice(asking)
         op = self._chance.choice(strategy.ops)
-        ending = " Do as you like." if harmful else " Thank you."
-        return {
-            "set_options": {
-                "op": "set_options",
-                "state": state.name,
-                "options": {"temperature": 2.0 if harmful else 0.1},
-            },
-            "redirect": {"op": "redirect", "state": state.name, "to": "end"},
-            "add_few_shot": {
-                "op": "add_few_shot",
-                "state": state.name,
-                "examples": [{"input": "x", "output": "y"}],
-            },
-        }.get(
-            op,
-            {
-                "op": "set_prompt",
-                "state": state.name,
-                "prompt": "Write something."
-                if harmful
-                else f"{(state.prompt or '').rstrip()}{ending}",
-            },
-        )
+        if op == "set_options":
+            heat = 2.0 if harmful else 0.1
+            return {"op": op, "state": state.name, "options": {"temperature": heat}}
+        if op == "redirect":
+            return {"op": op, "state": state.name, "to": "end"}
+        if op == "add_few_shot":
+            return {"op": op, "state": state.name, "examples": [{"input": "x", "output": "y"}]}
+        same = f"{(state.prompt or '').rstrip()} Thank you."
+        prompt = "Write something." if harmful else same
+        return {"op": "set_prompt", "state": state.name, "prompt": prompt}
 
 
 def _reply(reason: str, edits: Sequence[Mapping[str, Any]]) -> str:
@@ -275,6 +263,14 @@ class _Loop:
         measured = await bench.play(ask)
         self.runs += len(measured.plays)
         return measured
+
+
+def mend_one(case: tuple[int, int, int]) -> Mended:
+    """Mend one fault: the place of the work, the number of its fault, and a seed."""
+    place, number, seed = case
+    work = WORKS[place]
+    fault = mutants(work.text, HERE, REACH)[number]
+    return asyncio.run(mend(work, fault, seed * 1000 + number))
 
 
 def counted(found: Sequence[Mended]) -> Counter[str]:

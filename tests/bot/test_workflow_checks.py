@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,27 @@ def test_test_starts_servers_only_where_that_is_asked_for(tmp_path):
     code, text = told("test", *words, "--with-tools")
     assert code == EXIT_RUN_FAILED
     assert "this-program-is-not-there" in text
+
+
+def test_the_commands_of_the_readme_do_what_it_says(tmp_path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ tunewright workflow (.*)$", readme, re.MULTILINE)
+    script = ("--model-script", "s.json", "--data-dir", str(tmp_path / "data"))
+    more = {
+        "run": (*script, "--input", "ask=Hello", "--input", "go_on="),
+        "test": script,
+        "list-models": script[2:],
+    }
+    write(tmp_path, '{"rules": [{"purpose": "route", "reply": {"choice": 2}}]}', "s.json")
+    write(tmp_path, SUITE.replace("w.yaml", "help.yaml").replace("equals, target: answer, value: x", "state_reached, value: end"), "help.test.yaml")  # fmt: skip
+
+    ended = {}
+    for command in commands:
+        name, *words = command.split()
+        ended[name] = told(name, *words, *more.get(name, ()))
+
+    assert set(ended) == {"generate", "validate", "lint", "run", "test", "list-models"}
+    # no Ollama runs here
+    assert ended.pop("list-models")[0] == EXIT_USAGE
+    assert {name: code for name, (code, _) in ended.items()} == dict.fromkeys(ended, EXIT_OK)
+    assert "Finished." in ended["run"][1]

@@ -156,12 +156,11 @@ def test_d06_a_file_that_cannot_be_read_fails_the_state(tmp_path, name):
 def test_d06_a_file_that_takes_too_long_to_read_is_given_up(tmp_path, monkeypatch):
     (tmp_path / "terms.pdf").write_bytes(a_pdf("Payment"))
     monkeypatch.setattr(attachments, "TIMEOUT_S", 0.001)
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
 
     seen = ran(tmp_path, FILES.replace("FILE", "terms.pdf"))
-
     assert seen.outcome.reason == "a: the file “terms.pdf” takes too long to read"
-    assert set(psutil.Process().children()) <= set(before)
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,17 @@ tenths harm by 12, one tenth by 50, the rest does nothing.
 """
 
 import asyncio
-import os
 import random
-import sys
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from statistics import fmean
 
 from agents.workflow import claims, rounds
 from agents.workflow.acceptance import Outcome, Scores
 from agents.workflow.claims import Claim
 from agents.workflow.rounds import INCUMBENT, Ask, Candidate, Terms
-from benchmarks.honesty import Line, run, told
+from benchmarks.honesty import Line, measure
 
 CASES, REPEATS, ROUNDS = 10, 3, 5
 MIX = ((0.25, 0.12), (0.35, 0.0), (0.3, -0.12), (0.1, -0.5))
@@ -148,14 +143,8 @@ def plan(scale: float = 1.0) -> list[Callable[[], Line]]:
 
 
 def main() -> None:
-    """Measure all of it on all cores, print the table, and fail where a bar is missed."""
-    began_s = time.monotonic()
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the processes; read when they load numpy
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        kept = told(pool.map(run, plan()))
-    print(f"{time.monotonic() - began_s:.0f} s")
-    if not kept:
-        sys.exit("The rule of this version keeps or claims what it may not.")
+    """Measure the rule and the claims."""
+    measure(plan(), "The rule of this version keeps or claims what it may not.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.command_line import EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE, DataDir, load
+from bot.workflow_options import ModelScript, OllamaUrl
 
 if TYPE_CHECKING:
     from agents.workflow.problems import Problem
@@ -98,19 +99,8 @@ def workflow_test(  # noqa: PLR0913  # one argument per option
             "--iterations", "-n", min=1, help="Play each scenario so often, whatever the file says."
         ),
     ] = None,
-    model_script: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Take replies from a script, not from a model."),
-    ] = None,
-    ollama_url: Annotated[
-        str | None,
-        typer.Option(
-            "--ollama-url",
-            "-u",
-            metavar="URL",
-            help="Use Ollama at this address, whatever is configured.",
-        ),
-    ] = None,
+    model_script: ModelScript = None,
+    ollama_url: OllamaUrl = None,
     with_tools: Annotated[
         bool,
         typer.Option(

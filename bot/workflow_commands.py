@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.command_line import EXIT_USAGE, DataDir, load
+from bot.workflow_options import ModelScript, OllamaUrl
 
 workflow_app = typer.Typer(
     help="Run AgentMech workflows: state machines of prompts in YAML.", no_args_is_help=True
@@ -27,19 +28,8 @@ def workflow_run(  # noqa: PLR0913  # one argument per option
     trace: Annotated[
         bool, typer.Option("--trace", help="Write every event into trace.log in the run's folder.")
     ] = False,
-    model_script: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Take replies from a script, not from a model."),
-    ] = None,
-    ollama_url: Annotated[
-        str | None,
-        typer.Option(
-            "--ollama-url",
-            "-u",
-            metavar="URL",
-            help="Use Ollama at this address, whatever is configured.",
-        ),
-    ] = None,
+    model_script: ModelScript = None,
+    ollama_url: OllamaUrl = None,
     max_steps: Annotated[
         int, typer.Option(min=1, help="End the run when so many states were entered.")
     ] = 50,

@@ -3,20 +3,16 @@
 import asyncio
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from bot.command_line import EXIT_USAGE, AsJson, DataDir, load
+from bot.workflow_options import OllamaUrl
 
 if TYPE_CHECKING:
     from agents.workflow.offers import Offered
     from configs.schema import Settings
-
-OllamaUrl = Annotated[
-    str | None,
-    typer.Option("--ollama-url", "-u", help="Ask Ollama at this address, whatever is configured."),
-]
 
 
 @dataclass(frozen=True)

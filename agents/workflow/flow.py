@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agents.workflow.model import END, Kind, State, Workflow
+from agents.workflow.model import END, RUN_DIRECTORY, Kind, State, Workflow
 from agents.workflow.placeholders import used
 
-ALWAYS_KNOWN = "run_directory"
 WRITES = frozenset({Kind.PROMPT, Kind.INPUT, Kind.CHOICE})
 
 
@@ -102,7 +101,7 @@ def error_circles(workflow: Workflow) -> list[tuple[str, ...]]:
 
 def entered_without(workflow: Workflow, name: str) -> Mapping[str, str | None]:
     """Return the states that can be entered while a name has no value yet, each with the one before it on the way."""
-    if name == ALWAYS_KNOWN or name in workflow.variables:
+    if name == RUN_DIRECTORY or name in workflow.variables:
         return {}
     before: dict[str, str | None] = {workflow.start: None}
     waiting = [workflow.start]

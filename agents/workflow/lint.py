@@ -9,7 +9,7 @@ from itertools import combinations
 
 from agents.workflow import flow
 from agents.workflow.load import Loaded
-from agents.workflow.model import END, Kind, State, Workflow
+from agents.workflow.model import END, RUN_DIRECTORY, Kind, State, Workflow
 from agents.workflow.overlap import overlap
 from agents.workflow.parts import UNNAMED_RAG
 from agents.workflow.placeholders import spaced
@@ -103,7 +103,7 @@ def _traps(workflow: Workflow, reachable: Iterable[str], ends: frozenset[str]) -
 
 def _names(workflow: Workflow, source: Source) -> Iterator[Problem]:
     writers = {flow.writes(state) for state in workflow.states.values()} - {None}
-    known = {*writers, *workflow.variables, flow.ALWAYS_KNOWN}
+    known = {*writers, *workflow.variables, RUN_DIRECTORY}
     reachable = flow.reachable(workflow)
     without = {name: flow.entered_without(workflow, name) for name in writers if name}
     for state in workflow.states.values():

@@ -16,7 +16,7 @@ from agents.workflow.dialects import recognise
 from agents.workflow.fitting import fit
 from agents.workflow.model import DEFAULT_MODEL, END, State, Workflow
 from agents.workflow.parts import Reading
-from agents.workflow.problems import Problem, Severity, WorkflowError, nearest
+from agents.workflow.problems import Problem, Severity, WorkflowError, has_errors, nearest
 from agents.workflow.reach import NotFound, Reach
 from agents.workflow.references import entry, take_in
 from agents.workflow.shapes import WorkflowShape
@@ -133,7 +133,7 @@ def _with_states(
             continue
         at = entry(state, reading.source.name, reading.source.line(state.place))
         child = _child(reading, state, stack)
-        if child is None or reading_failed(reading):
+        if child is None or has_errors(reading.problems):
             found.append(at)
             continue
         if state.on_error is None:
@@ -149,18 +149,13 @@ def _with_states(
             variables={**child.variables, **workflow.variables},
         )
     by_name = {state.name: state for state in found}
-    if len(by_name) < len(found) and not reading_failed(reading):
+    if len(by_name) < len(found) and not has_errors(reading.problems):
         message = "states of the file it refers to have names that are taken"
         reading.complain("name-taken", ("states",), message)
     if len(found) > MAX_STATES:
         message = f"has {len(found)} states with the files it refers to; {MAX_STATES} are allowed"
         reading.complain("too-large", ("states",), message)
     return replace(workflow, states=by_name)
-
-
-def reading_failed(reading: Reading) -> bool:
-    """Tell whether an error was found already, so that what rests on names cannot go on."""
-    return any(problem.severity is Severity.ERROR for problem in reading.problems)
 
 
 def _child(reading: Reading, reference: Reference, stack: tuple[Path, ...]) -> Workflow | None:

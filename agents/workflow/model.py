@@ -10,6 +10,8 @@ from agents.workflow.problems import Place
 
 END = "end"
 """The state that is never written down: where a workflow is over."""
+RUN_DIRECTORY = "run_directory"
+"""The variable that a run gives a value to by itself."""
 DEFAULT_MODEL = "gemma3:4b"
 """The original's."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.workflow import model
-from agents.workflow.fitting import fit, unknown_keys
+from agents.workflow.fitting import fit
 from agents.workflow.problems import Place, Problem, Severity, nearest
 from agents.workflow.reach import NotFound, Reach
 from agents.workflow.shapes import (
@@ -225,9 +225,3 @@ def skills(reading: Reading, shape: WorkflowShape) -> dict[str, model.Skill]:
                 name = f"{group}.{path.parent.name}"
                 found[name] = model.Skill(name, text)
     return found
-
-
-def unused_keys(reading: Reading) -> None:
-    """Warn of keys at the top that mean nothing."""
-    shape = WorkflowShape
-    reading.problems.extend(unknown_keys(reading.source, shape, reading.source.tree, ()))

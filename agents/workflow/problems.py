@@ -57,6 +57,11 @@ class WorkflowError(Exception):
         return "\n".join(map(str, self.problems))
 
 
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Tell whether one of them is an error, so that what rests on the file cannot go on."""
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
 def shown_place(place: Place) -> str:
     """Write a place as people say it: `states.ask.next_options[0].state`."""
     text = ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.workflow.calling import Visiting
 from agents.workflow.events import Error, StateEnd, StateStart, WorkflowEnd, WorkflowStart
-from agents.workflow.model import END, State, Workflow
+from agents.workflow.model import END, RUN_DIRECTORY, State, Workflow
 from agents.workflow.outcome import Ended, Outcome, Visit
 from agents.workflow.outside import ModelError, PersonLeft
 from agents.workflow.spending import Spending
@@ -19,7 +19,6 @@ from agents.workflow.world import LimitReached, StateError, World
 
 MAX_SAME = 3
 """As often may a state be entered with nothing changed at all; a retry or two is no circle."""
-RUN_DIRECTORY = "run_directory"
 
 
 @dataclass

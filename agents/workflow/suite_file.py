@@ -20,11 +20,19 @@ from agents.workflow.assertions import (
     Check,
 )
 from agents.workflow.fitting import fit
-from agents.workflow.flow import ALWAYS_KNOWN, writes
+from agents.workflow.flow import writes
 from agents.workflow.load import Loaded, load
-from agents.workflow.model import END, Kind
+from agents.workflow.model import END, RUN_DIRECTORY, Kind
 from agents.workflow.placeholders import PLACEHOLDER
-from agents.workflow.problems import Place, Problem, Severity, WorkflowError, nearest, shown
+from agents.workflow.problems import (
+    Place,
+    Problem,
+    Severity,
+    WorkflowError,
+    has_errors,
+    nearest,
+    shown,
+)
 from agents.workflow.reach import NotFound, Reach
 from agents.workflow.shapes import Filled, Shape, Text
 from agents.workflow.suite import Answer, Generated, Scenario, Suite, SuiteDialect
@@ -122,16 +130,12 @@ def load_suite_source(source: Source, path: Path, reach: Reach) -> LoadedSuite:
     problems: list[Problem] = []
     suite = suite_of(source, problems)
     workflow = None if suite is None else _workflow(source, suite, path, reach, problems)
-    if suite is not None and workflow is not None and not _failed(problems):
+    if suite is not None and workflow is not None and not has_errors(problems):
         problems.extend(_against(source, suite, workflow))
     problems.sort(key=lambda one: (one.severity is not Severity.ERROR, one.file, one.line))
-    if _failed(problems) or suite is None or workflow is None:
+    if has_errors(problems) or suite is None or workflow is None:
         raise WorkflowError(problems)
     return LoadedSuite(suite, source, workflow, tuple(problems))
-
-
-def _failed(problems: list[Problem]) -> bool:
-    return any(problem.severity is Severity.ERROR for problem in problems)
 
 
 def suite_of(source: Source, problems: list[Problem]) -> Suite | None:
@@ -277,7 +281,7 @@ def _against(source: Source, suite: Suite, loaded: Loaded) -> Iterator[Problem]:
     states = loaded.workflow.states
     asked = {name for name, one in states.items() if one.kind in {Kind.INPUT, Kind.CHOICE}}
     models = {name for name, one in states.items() if one.kind in {Kind.PROMPT, Kind.DECISION}}
-    known = {ALWAYS_KNOWN, OUTPUT, *loaded.workflow.variables}
+    known = {RUN_DIRECTORY, OUTPUT, *loaded.workflow.variables}
     known |= {name for state in states.values() if (name := writes(state)) is not None}
     for number, raw in enumerate(source.tree.get(key) or ()):
         place: Place = (key, number)

@@ -18,9 +18,9 @@ from agents.workflow.events import (
     ToolCall,
     ToolResult,
 )
-from agents.workflow.interpolate import interpolate
 from agents.workflow.model import Choice, Kind, Rag, State, Workflow
 from agents.workflow.outside import NoToolsHere
+from agents.workflow.placeholders import filled
 from agents.workflow.server_launch import FILES, has_files_server
 from agents.workflow.spending import Spending
 from agents.workflow.tools import Tool, Used, named_apart
@@ -55,7 +55,7 @@ class Running:
 
     def filled(self, text: str) -> str:
         """Return a text with what is known."""
-        return interpolate(text, self.variables)
+        return filled(text, self.variables)
 
     def save(self, state: State, value: str) -> None:
         """Save what came of a state, where it says so."""

@@ -68,7 +68,7 @@ class Evidence:
 
 def shown(evidence: Evidence) -> str:
     """Return the evidence as text; what workflow, runs and people say is fenced as data."""
-    parts = [_section("The workflow", _outline(evidence.workflow))]
+    parts = [_section("The workflow", outline(evidence.workflow))]
     parts += [
         _section(f"A case that fails: {cut(failure.case, 80)}", _failure(failure))
         for failure in evidence.failures[:MAX_CASES]
@@ -99,7 +99,8 @@ def _section(title: str, text: str) -> str:
     return f"{title}:\n{fence(text)}"
 
 
-def _outline(workflow: Workflow) -> str:
+def outline(workflow: Workflow) -> str:
+    """Return what a workflow is made of, bounded; it is data, for whoever shows it to a model."""
     lines = [f"start: {workflow.start}", f"default model: {workflow.default_model}"]
     if workflow.on_error:
         lines.append(f"on_error: {workflow.on_error}")

@@ -7,9 +7,11 @@ from typing import Any
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agents.llm import fence
+from agents.workflow.journal import Journal
 from agents.workflow.model import Kind, State, Workflow
 from agents.workflow.outside import ModelError, Models
 from agents.workflow.playing import CannotPlay
+from agents.workflow.replies import Question, reply_to
 from agents.workflow.suite import Generated
 
 MAX_ANSWER_CHARS = 500
@@ -19,8 +21,16 @@ INSTRUCTIONS = (
 )
 
 
-async def make_up(wanted: Generated, workflow: Workflow, models: Models) -> dict[str, str]:
+async def make_up(
+    wanted: Generated, workflow: Workflow, models: Models, journal: Journal
+) -> dict[str, str]:
     """Return an answer for each state that asks a person; one that is not answered keeps its default.
+
+    Args:
+        wanted: By whom, and about what.
+        workflow: Which questions there are.
+        models: Where the model comes from.
+        journal: Of the run; what was made up for it before is not made up again.
 
     Raises: CannotPlay: the model gives no usable reply, or leaves out a state that has no default.
     """
@@ -35,11 +45,11 @@ async def make_up(wanted: Generated, workflow: Workflow, models: Models) -> dict
         HumanMessage(f"{fence(described)}\n\nQuestions:\n{fence(listed)}"),
     ]
     try:
-        chat = models.structured(models.chat(name, {}), schema_for(asking))
-        reply = await chat.ainvoke(messages)
+        question = Question(name, messages, schema_for(asking))
+        replied = await reply_to(models, journal, "answers", question)
     except ModelError as error:
         raise CannotPlay(f"no answers could be made up: {error}") from error
-    said = read(str(reply.text))
+    said = read(replied.text)
     answers = {}
     for state in asking:
         answer = said.get(state.name, "")

@@ -4,26 +4,20 @@ The runs of all sides go into one journal, each under its own name, so a measure
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
 
 from agents.workflow.acceptance import Scores
 from agents.workflow.assertions import Judged
-from agents.workflow.events import Event, PromptSent, Purpose, Reply
-from agents.workflow.evidence import Failure, Said
+from agents.workflow.evidence import Failure
 from agents.workflow.journal import Journal
 from agents.workflow.load import Loaded
-from agents.workflow.outcome import Outcome
-from agents.workflow.outside import Models
-from agents.workflow.playing import Played, play_once
+from agents.workflow.model import Kind, Workflow
+from agents.workflow.outcome import Visit
+from agents.workflow.performing import Performed, perform
 from agents.workflow.rounds import Ask, turns
 from agents.workflow.routing import DEFAULT
-from agents.workflow.scenario_runs import Stage, person_for, run_once
+from agents.workflow.scenario_runs import Stage
 from agents.workflow.suite import Scenario
 
 SEEDS = 2**31 - 1
@@ -39,6 +33,7 @@ class Play:
     score: float | None
     """Share of the assertions that were so; None: it could not be judged."""
     seconds: float
+    """In which models and tools worked."""
     calls: int
     tokens: int
     fallbacks: int
@@ -47,6 +42,11 @@ class Play:
     """Choices of a way that no reply named."""
     failure: Failure | None
     """What was wrong, where something was."""
+    routes: tuple[tuple[str, str], ...] = ()
+    """Ways that a model chose: state, and where it went."""
+    person_calls: int = 0
+    """Of the model that played the person, which are none of the workflow's; remembered ones included."""
+    person_tokens: int = 0
 
 
 @dataclass
@@ -74,26 +74,6 @@ class Measured:
         return tuple(found[0] for found in sorted(worst.values(), key=lambda f: -len(f)))
 
 
-class SeededModels:
-    """The same models, each call with a seed unless the workflow says one itself."""
-
-    def __init__(self, models: Models, seed: int) -> None:
-        self._models = models
-        self._seed = seed
-
-    def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
-        """Return the model. Raises: ModelError: there is none of that name."""
-        return self._models.chat(name, {"seed": self._seed, **parameters})
-
-    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-        """Return the model bound to a schema."""
-        return self._models.structured(chat, schema)
-
-    def embeddings(self, name: str | None) -> Embeddings:
-        """Return the model. Raises: ModelError: there is none."""
-        return self._models.embeddings(name)
-
-
 @dataclass(frozen=True)
 class Bench:
     """What is measured, and with what."""
@@ -119,24 +99,16 @@ class Bench:
         scenario, loaded = self.scenarios[case], self.sides[side]
         # the same for all sides: what a seed does to one, it does to the other
         seed = hash_of(self.seed, ask.stage.value, case, repeat)
-        said: list[Said] = []
         where = f"{ask.stage.value}\0{side}\0{case}\0{repeat}"
-        models = SeededModels(self.stage.models, seed)
-
-        async def run_scenario(one: Scenario, _iteration: int) -> Outcome:
-            person = await person_for(one, loaded.workflow, models)
-            return await run_once(
-                one,
-                loaded.workflow,
-                self.stage,
-                person,
-                models=models,
-                journal=self.journal.within(where),
-                listen=_witness(said),
-            )
-
-        played = await play_once(scenario, run_scenario)
-        return _play(side, case, repeat, scenario, played, tuple(said))
+        done = await perform(
+            scenario,
+            loaded,
+            self.stage,
+            seed=seed,
+            run=self.journal.within(where),
+            case=self.journal.within(f"person\0{case}"),
+        )
+        return _play(side, case, repeat, loaded, done)
 
 
 def hash_of(*parts: object) -> int:
@@ -145,22 +117,8 @@ def hash_of(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % SEEDS
 
 
-def _witness(said: list[Said]) -> Callable[[Event], None]:
-    asked: dict[str, str] = {}
-
-    def listen(event: Event) -> None:
-        if isinstance(event, PromptSent) and event.purpose is Purpose.ANSWER:
-            asked[event.state] = event.prompt
-        elif isinstance(event, Reply) and event.purpose is Purpose.ANSWER:
-            said.append(Said(event.state, asked.get(event.state, ""), event.text))
-
-    return listen
-
-
-def _play(
-    side: str, case: str, repeat: int, scenario: Scenario, played: Played, said: tuple[Said, ...]
-) -> Play:
-    outcome = played.outcome
+def _play(side: str, case: str, repeat: int, loaded: Loaded, done: Performed) -> Play:
+    played, outcome = done.played, done.played.outcome
     visits = outcome.visits if outcome else ()
     away = played.error is not None and outcome is None
     return Play(
@@ -168,26 +126,44 @@ def _play(
         case=case,
         repeat=repeat,
         score=None if away else played.score,
-        seconds=played.seconds,
+        seconds=_worked_s(visits, loaded.workflow) if outcome else played.seconds,
         calls=outcome.calls if outcome else 0,
         tokens=outcome.tokens if outcome else 0,
         fallbacks=sum(visit.error is not None and visit.went_to is not None for visit in visits),
         undecided=sum(visit.routed == DEFAULT for visit in visits),
-        failure=None if away or played.passed else _failure(case, scenario, played, said),
+        failure=None if away or played.passed else _failure(case, done),
+        routes=tuple(_routes(visits, loaded.workflow)),
+        person_calls=done.person_calls,
+        person_tokens=done.person_tokens,
     )
 
 
-def _failure(case: str, scenario: Scenario, played: Played, said: tuple[Said, ...]) -> Failure:
+def _worked_s(visits: Sequence[Visit], workflow: Workflow) -> float:
+    """Return how long models and tools took, also in a process before this one; a person's time is not the workflow's."""
+    asking = {Kind.INPUT, Kind.CHOICE}
+    worked = (v.seconds for v in visits if workflow.states[v.state].kind not in asking)
+    return round(sum(worked), 3)
+
+
+def _routes(visits: Sequence[Visit], workflow: Workflow) -> Iterator[tuple[str, str]]:
+    for visit in visits:
+        chosen = visit.routed is not None and visit.went_to is not None
+        if chosen and workflow.states[visit.state].options:
+            yield visit.state, visit.went_to or ""
+
+
+def _failure(case: str, done: Performed) -> Failure:
+    played, scenario = done.played, done.scenario
     wrong = [_sentence(one) for one in played.judged if not one.passed]
     if played.error is not None:
         wrong.append(played.error)
     return Failure(
         case=case,
         about=scenario.description,
-        answers=tuple((answer.state, answer.value) for answer in scenario.answers),
+        answers=(*((answer.state, answer.value) for answer in scenario.answers), *done.made),
         failed=tuple(wrong),
         reached=played.outcome.reached if played.outcome else (),
-        said=said,
+        said=done.said,
     )
 
 

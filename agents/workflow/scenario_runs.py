@@ -15,12 +15,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
 from agents.workflow.asking import now_asking
-from agents.workflow.events import Listener, Purpose, nobody
+from agents.workflow.events import Event, Listener, Purpose, nobody
 from agents.workflow.journal import Journal
 from agents.workflow.made_answers import make_up
 from agents.workflow.model import State, Workflow
 from agents.workflow.outcome import Outcome
-from agents.workflow.outside import Limits, Models, Person
+from agents.workflow.outside import Limits, Models
+from agents.workflow.persona import Persona, Simulator, card_of
 from agents.workflow.playing import RunScenario
 from agents.workflow.reach import Reach
 from agents.workflow.run import run
@@ -60,17 +61,44 @@ class Stage:
     reach: Reach
     limits: Limits = field(default_factory=Limits)
     starting: Starting = nothing_started
+    simulator: Simulator | None = None
+    """Plays people where a scenario says nothing and a state has no default; None leaves such questions unanswered."""
 
 
-class ScriptedPerson:
-    """Answers by state; where nothing is said, nothing, so that the default of the state counts."""
+@dataclass(frozen=True)
+class Journals:
+    """Where is kept what models say in a person's place."""
 
-    def __init__(self, answers: Mapping[str, str]) -> None:
+    run: Journal = field(default_factory=Journal)
+    """Of one run: answers that were made up for it."""
+    case: Journal = field(default_factory=Journal)
+    """Shared by all runs of a case: a persona gives the same answer wherever it sees the same."""
+
+
+class Player:
+    """Answers by state as a scenario says; what it says nothing about takes its default, or is left to a persona."""
+
+    def __init__(
+        self, answers: Mapping[str, str], persona: Persona | None = None, *, made: bool = False
+    ) -> None:
         self._answers = answers
+        self.persona = persona
+        self.made: list[tuple[str, str]] = list(answers.items()) if made else []
+        """What a model said in a person's place, by state."""
 
-    async def answer(self, state: State, question: str) -> str:  # noqa: ARG002  # a protocol's
-        """Return what the scenario says."""
-        return self._answers.get(state.name, "")
+    async def answer(self, state: State, question: str) -> str:
+        """Return what is said. Raises: CannotPlay: who should say it says nothing."""
+        said = self._answers.get(state.name)
+        if said is None and state.default_value is None and self.persona is not None:
+            answer = await self.persona.answer(state, question)
+            self.made.append((state.name, answer))
+            return answer
+        return said or ""
+
+    def hear(self, event: Event) -> None:
+        """See what a person sees of a run."""
+        if self.persona is not None:
+            self.persona.hear(event)
 
 
 class MockedModels:
@@ -104,27 +132,51 @@ class MockedModels:
         return self._models.embeddings(name)
 
 
-async def person_for(scenario: Scenario, workflow: Workflow, models: Models) -> ScriptedPerson:
+async def person_for(
+    scenario: Scenario,
+    workflow: Workflow,
+    stage: Stage,
+    *,
+    models: Models | None = None,
+    journals: Journals | None = None,
+) -> Player:
     """Return who answers in a scenario; answers that are to be made up are made up now.
+
+    Args:
+        scenario: What is said.
+        workflow: Which questions there are.
+        stage: What it is played with.
+        models: Instead of those of the stage.
+        journals: Where is kept what models say in a person's place.
 
     Raises: CannotPlay: none could be made up.
     """
+    journals = journals or Journals()
     if scenario.generated is not None:
-        return ScriptedPerson(await make_up(scenario.generated, workflow, models))
-    return ScriptedPerson({answer.state: answer.value for answer in scenario.answers})
+        asked = models or stage.models
+        return Player(await make_up(scenario.generated, workflow, asked, journals.run), made=True)
+    answers = {answer.state: scenario.answer(answer.state) for answer in scenario.answers}
+    if stage.simulator is None:
+        return Player(answers)
+    return Player(answers, Persona(card_of(scenario, workflow), stage.simulator, journals.case))
 
 
 async def run_once(  # noqa: PLR0913  # a run is made of what it is run with
     scenario: Scenario,
     workflow: Workflow,
     stage: Stage,
-    person: Person,
+    person: Player,
     *,
     models: Models | None = None,
     journal: Journal | None = None,
     listen: Listener = nobody,
 ) -> Outcome:
     """Run a workflow once for a scenario; `models` instead of those of the stage, where they are given."""
+
+    def tell(event: Event) -> None:
+        person.hear(event)
+        listen(event)
+
     asked = models or stage.models
     mocked: Models = MockedModels(scenario, asked) if scenario.mocks else asked
     async with stage.starting() as tools:
@@ -135,7 +187,7 @@ async def run_once(  # noqa: PLR0913  # a run is made of what it is run with
             tools=tools,
             limits=stage.limits,
             journal=journal or Journal(),
-            listen=listen,
+            listen=tell,
         )
         return await run(workflow, world)
 
@@ -145,7 +197,7 @@ def runner(loaded: LoadedSuite, stage: Stage) -> RunScenario:
     workflow = loaded.workflow.workflow
 
     async def run_scenario(scenario: Scenario, iteration: int) -> Outcome:  # noqa: ARG001  # a protocol's
-        person = await person_for(scenario, workflow, stage.models)
+        person = await person_for(scenario, workflow, stage)
         return await run_once(scenario, workflow, stage, person)
 
     return run_scenario

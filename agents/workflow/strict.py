@@ -9,7 +9,7 @@ from agents.workflow.yaml_source import Source
 
 MAIN_STATES = frozenset({"prompt", "input", "transition", "workflow_ref"})
 LATER_TOP = ("type", "skills", "tools", "rags", "use_rag")
-LATER_SCENARIO = ("iterations", "llm_input_generation", "mocks", "timeout")
+LATER_SCENARIO = ("iterations", "llm_input_generation", "persona", "mocks", "timeout")
 MESSAGE = "is not read by the original's released version"
 
 

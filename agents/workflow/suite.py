@@ -13,7 +13,7 @@ class SuiteDialect(StrEnum):
     MAIN = "main"
     """`test_scenarios`: what the original's released parser reads."""
     BRANCH = "branch"
-    """The same with `iterations` or `llm_input_generation`."""
+    """The same with `iterations`, `llm_input_generation` or our `persona`."""
     LEGACY = "legacy"
     """`scenarios`."""
 
@@ -35,6 +35,15 @@ class Generated:
 
 
 @dataclass(frozen=True)
+class Card:
+    """Whom a model plays where nothing is scripted: all that this person knows of themselves. Never what a test expects."""
+
+    goal: str
+    facts: tuple[str, ...] = ()
+    manner: str = ""
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One way through a workflow, and what should be so after it."""
 
@@ -43,11 +52,17 @@ class Scenario:
     description: str = ""
     answers: tuple[Answer, ...] = ()
     generated: Generated | None = None
+    persona: Card | None = None
+    """Whom a model plays in states for which nothing is said; made of the description where a file has none."""
     mocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What models say, by state: visit by visit, the last one also after that."""
     iterations: int | None = None
     timeout_s: float | None = None
     line: int = 0
+
+    def says(self, state: str) -> bool:
+        """Tell whether something is said for a state, be it nothing."""
+        return any(answer.state == state for answer in self.answers)
 
     def answer(self, state: str) -> str:
         """Return what is said in a state; nothing, where nothing is said, so that its default counts."""

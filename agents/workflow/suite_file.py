@@ -35,7 +35,7 @@ from agents.workflow.problems import (
 )
 from agents.workflow.reach import NotFound, Reach
 from agents.workflow.shapes import Filled, Shape, Text
-from agents.workflow.suite import Answer, Generated, Scenario, Suite, SuiteDialect
+from agents.workflow.suite import Answer, Card, Generated, Scenario, Suite, SuiteDialect
 from agents.workflow.yaml_source import Source, read
 
 LEGACY_TIMEOUT_S = 30.0
@@ -78,6 +78,14 @@ class GenerationShape(Shape):
     context: Text = ""
 
 
+class PersonaShape(Shape):
+    """Ours: whom a model plays."""
+
+    goal: Filled
+    facts: list[Text] = Field(default_factory=list)
+    manner: Text = ""
+
+
 class ScenarioShape(Shape):
     """One scenario."""
 
@@ -87,6 +95,7 @@ class ScenarioShape(Shape):
     assertions: list[AssertionShape]
     iterations: Times | None = None
     llm_input_generation: GenerationShape | None = None
+    persona: PersonaShape | None = None
     mocks: list[MockShape] = Field(default_factory=list)
     timeout: Annotated[int, Field(strict=True, gt=0)] | None = None
     """In milliseconds."""
@@ -130,12 +139,28 @@ def load_suite_source(source: Source, path: Path, reach: Reach) -> LoadedSuite:
     problems: list[Problem] = []
     suite = suite_of(source, problems)
     workflow = None if suite is None else _workflow(source, suite, path, reach, problems)
+    return _checked(source, suite, workflow, problems)
+
+
+def _checked(
+    source: Source, suite: Suite | None, workflow: Loaded | None, problems: list[Problem]
+) -> LoadedSuite:
     if suite is not None and workflow is not None and not has_errors(problems):
         problems.extend(_against(source, suite, workflow))
     problems.sort(key=lambda one: (one.severity is not Severity.ERROR, one.file, one.line))
     if has_errors(problems) or suite is None or workflow is None:
         raise WorkflowError(problems)
     return LoadedSuite(suite, source, workflow, tuple(problems))
+
+
+def load_suite_for(source: Source, workflow: Loaded) -> LoadedSuite:
+    """Load a test file for a workflow that is at hand, wherever the file says that it stands.
+
+    Raises: WorkflowError: it cannot be used.
+    """
+    problems: list[Problem] = []
+    suite = suite_of(source, problems)
+    return _checked(source, suite, workflow, problems)
 
 
 def suite_of(source: Source, problems: list[Problem]) -> Suite | None:
@@ -164,7 +189,10 @@ def suite_of(source: Source, problems: list[Problem]) -> Suite | None:
 
 def _dialect(shape: SuiteShape, scenarios: list[Scenario]) -> SuiteDialect:
     later = shape.iterations is not None or any(
-        scenario.iterations is not None or scenario.generated is not None for scenario in scenarios
+        scenario.iterations is not None
+        or scenario.generated is not None
+        or scenario.persona is not None
+        for scenario in scenarios
     )
     return SuiteDialect.BRANCH if later else SuiteDialect.MAIN
 
@@ -179,6 +207,10 @@ def _scenario(
     if generation is not None and generation.enabled and shape.inputs:
         message = "cannot stand beside `inputs`: one of the two"
         problems.append(source.problem("excluded", (*place, "llm_input_generation"), message))
+    persona = shape.persona
+    if generation is not None and generation.enabled and persona is not None:
+        message = "cannot stand beside `llm_input_generation`: one of the two"
+        problems.append(source.problem("excluded", (*place, "persona"), message))
     timeout_s = LEGACY_TIMEOUT_S if legacy else None
     mocks: dict[str, tuple[str, ...]] = {}
     for mock in shape.mocks:
@@ -195,6 +227,7 @@ def _scenario(
         generated=Generated(generation.model, generation.context)
         if generation is not None and generation.enabled
         else None,
+        persona=Card(persona.goal, tuple(persona.facts), persona.manner) if persona else None,
         mocks=mocks,
         iterations=shape.iterations,
         timeout_s=timeout_s if shape.timeout is None else shape.timeout / 1000,

@@ -4,8 +4,9 @@ import pytest
 
 from agents.workflow.journal import open_journal
 from agents.workflow.load import load_text
-from agents.workflow.measuring import Bench, Play
+from agents.workflow.measuring import Bench, Measured, Play
 from agents.workflow.outside import ModelError
+from agents.workflow.persona import Simulator
 from agents.workflow.reach import Reach
 from agents.workflow.rounds import INCUMBENT, Ask, Stage
 from agents.workflow.scenario_runs import Stage as Scene
@@ -148,3 +149,53 @@ async def test_what_cannot_be_judged_has_no_score(tmp_path):
 
     assert measured.scores(INCUMBENT) == {"ada": (), "nobody": (1.0, 1.0)}
     assert measured.failures(INCUMBENT) == ()
+
+
+async def test_answers_that_were_made_up_are_paid_for_once(tmp_path):
+    text = SUITE.replace("    inputs: [{state: ask, value: Ada}]\n", "    llm_input_generation: {enabled: true, model: maker}\n")  # fmt: skip
+    rules = [{"model": "maker", "reply": {"ask": "Ada"}}, *RULES["rules"]]
+    first, second = models({"rules": rules}), models({"rules": rules})
+
+    async def played(asked: ScriptedModels) -> Measured:
+        prepared = bench(tmp_path)
+        loaded = load_suite(write(tmp_path, text, "w.test.yaml"), Reach(cwd=None))
+        cases = {one.name: one for one in loaded.suite.scenarios}
+        with open_journal(tmp_path / "journal") as journal:
+            scene = Scene(asked, Reach(cwd=None))
+            return await Bench(prepared.sides, cases, scene, journal=journal).play(ASK)
+
+    one, two = await played(first), await played(second)
+
+    assert sum(asked["model"] == "maker" for asked in first.asked) == 4
+    assert second.asked == []
+    assert one.scores("new") == two.scores("new") == {"ada": (1.0, 1.0), "nobody": (1.0, 1.0)}
+    assert one.failures(INCUMBENT)[0].answers == (("ask", "Ada"),)
+
+
+async def test_time_that_a_person_takes_is_not_the_workflow_s(tmp_path):
+    slow = {"model": "player", "reply": {"answer": "Ada"}, "delay_s": 0.3}
+    text = TEXT.replace(", default_value: you", "")
+    loaded = load_text(text, tmp_path / "w.yaml", Reach(cwd=None))
+    asked = models({"rules": [slow, {"state": "greet", "reply": "Hello you", "delay_s": 0.05}]})
+    scene = Scene(asked, Reach(cwd=None), simulator=Simulator(asked, "player"))
+    cases = bench(tmp_path).scenarios
+
+    measured = await Bench({"one": loaded}, cases, scene).play(
+        Ask(Stage.MEASURE, ("one",), ("nobody",), 1)
+    )
+
+    assert 0.05 <= measured.plays[0].seconds < 0.3
+    assert measured.plays[0].score == 1.0
+
+
+async def test_ways_that_a_model_chose_are_told(tmp_path):
+    text = TEXT.replace("on_error: sorry", "next_options: [{state: sorry, description: bad}, {state: end, description: good}]")  # fmt: skip
+    loaded = load_text(text, tmp_path / "w.yaml", Reach(cwd=None))
+    script = {"rules": [{"purpose": "route", "reply": {"choice": 2}}], "default": "you"}
+    prepared = bench(tmp_path, models(script))
+
+    measured = await Bench({"one": loaded}, prepared.scenarios, prepared.stage).play(
+        Ask(Stage.MEASURE, ("one",), ("nobody",), 1)
+    )
+
+    assert measured.plays[0].routes == (("greet", "end"),)

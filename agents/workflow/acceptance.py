@@ -6,8 +6,8 @@ mean is higher, the same again on fresh runs of the same cases, and nothing that
 leaves the incumbent, so going back is never an action. What may be *claimed* at the end is in `claims`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean
 
@@ -37,8 +37,20 @@ class Reason(StrEnum):
     NOT_BETTER = "not better"
     NOT_BETTER_AGAIN = "better at first, and not again on a fresh measurement"
     LOST_A_CASE = "a case that always worked is lost"
+    GOAL = "as good, and better in what was asked for beside it"
+    AT_A_PRICE = "better, but worse in what was asked for beside it"
     ANOTHER_IS_BETTER = "better, and another one of the same round more so"
     TOO_LITTLE = "too few cases could be judged"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a change does to goals beside the score, in words with figures."""
+
+    worse: tuple[str, ...] = ()
+    """Has fallen by more than is tolerated."""
+    better: tuple[str, ...] = ()
+    """Is clearly better."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,8 @@ class Decision:
     """Cases that passed in no repeat before and pass in at least half now, over all measurements."""
     broke: tuple[str, ...]
     """Cases that always passed before and pass in less than half now."""
+    beside: tuple[str, ...] = ()
+    """Of goals beside the score: what the reason is about."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,31 @@ def tie(first: Pair, again: Pair | None, *, shorter: bool, wanted: bool) -> bool
     """Tell whether a candidate that scores the same replaces the incumbent: only one that is shorter, where that was asked for."""
     same = first.gain == 0 and (again is None or again.gain == 0)
     return same and shorter and wanted and not broke(first)
+
+
+def wins_by_goal(first: Pair, again: Pair | None, besides: Sequence[Beside]) -> bool:
+    """Tell whether a candidate that is no better replaces the incumbent for a goal's sake.
+
+    It is not worse in any measurement, has lost no case, and in each of them something that was asked for is clearly better and
+    nothing too much worse.
+    """
+    pairs = [first] if again is None else [first, again]
+    whole = first if again is None else _both(first, again)
+    good = all(beside.better and not beside.worse for beside in besides)
+    judged = all(pair.coverage >= LEAST_COVERAGE and pair.gain >= 0 for pair in pairs)
+    return bool(besides) and good and judged and not broke(whole)
+
+
+def by_goal(first: Pair, again: Pair, beside: Beside) -> Decision:
+    """Return the decision for a candidate that is kept for a goal's sake."""
+    decided = _decision(Outcome.KEPT, Reason.GOAL, first, again)
+    return replace(decided, beside=beside.better)
+
+
+def at_a_price(first: Pair, again: Pair | None, beside: Beside) -> Decision:
+    """Return the decision against a candidate that is better, and costs too much of another goal."""
+    decided = _decision(Outcome.REJECTED, Reason.AT_A_PRICE, first, again)
+    return replace(decided, beside=beside.worse)
 
 
 def broke(pair: Pair) -> tuple[str, ...]:

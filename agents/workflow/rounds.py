@@ -11,14 +11,18 @@ from enum import StrEnum
 from statistics import fmean
 
 from agents.workflow.acceptance import (
+    Beside,
     Decision,
     Outcome,
     Pair,
     Reason,
     Scores,
+    at_a_price,
+    by_goal,
     first_look,
     second_look,
     tie,
+    wins_by_goal,
 )
 
 INCUMBENT = "incumbent"
@@ -55,6 +59,10 @@ Measure = Callable[[Ask], Awaitable[dict[str, Scores]]]
 """Plays what is asked and returns the scores by side."""
 
 
+Look = Callable[[str, Stage], Beside]
+"""Says what a candidate does to the goals beside the score, in the last measurement of a stage."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A changed workflow."""
@@ -88,6 +96,8 @@ class Terms:
     repeats: int = 3
     shorter_wins_ties: bool = False
     """The person asked for clarity or cost."""
+    beside: Look | None = None
+    """Of goals beside the score, such as `measured_goals.Watch.beside`; None: there are none."""
 
 
 def turns(ask: Ask) -> list[tuple[str, int, str]]:
@@ -123,8 +133,8 @@ async def play(
     pairs = {name: _pair(scores, name, terms.cases) for name in names}
     open_ones = []
     for candidate in left:
-        decided = first_look(pairs[candidate.name])
-        if decided is None or tie_wins(pairs[candidate.name], candidate, terms):
+        decided = _first(candidate, pairs[candidate.name], terms)
+        if decided is None:
             open_ones.append(candidate)
         else:
             decisions[candidate.name] = decided
@@ -152,6 +162,16 @@ async def outlasts(champion: str, terms: Terms, measure: Measure) -> Pair:
 def tie_wins(pair: Pair, candidate: Candidate, terms: Terms) -> bool:
     """Tell whether a candidate with the same score is looked at again because it is shorter."""
     return tie(pair, None, shorter=candidate.shorter, wanted=terms.shorter_wins_ties)
+
+
+def _first(candidate: Candidate, pair: Pair, terms: Terms) -> Decision | None:
+    """Return the decision where one measurement is enough for it; None: measure again, afresh."""
+    decided = first_look(pair)
+    beside = terms.beside(candidate.name, Stage.MEASURE) if terms.beside else Beside()
+    if decided is None:
+        return at_a_price(pair, None, beside) if beside.worse else None
+    again = tie_wins(pair, candidate, terms) or wins_by_goal(pair, None, [beside])
+    return None if again else decided
 
 
 async def _screened(
@@ -184,11 +204,20 @@ async def _screened(
 async def _confirmed(candidate: Candidate, pair: Pair, terms: Terms, measure: Measure) -> Decision:
     ask = Ask(Stage.CONFIRM, (INCUMBENT, candidate.name), terms.cases, FRESH * terms.repeats)
     again = _pair(await measure(ask), candidate.name, terms.cases)
-    if pair.gain == 0 and tie(
-        pair, again, shorter=candidate.shorter, wanted=terms.shorter_wins_ties
-    ):
+    decided = second_look(pair, again)
+    besides: list[Beside] = []
+    if terms.beside is not None:
+        besides = [terms.beside(candidate.name, stage) for stage in (Stage.MEASURE, Stage.CONFIRM)]
+    worse = next((beside for beside in reversed(besides) if beside.worse), None)
+    if worse is not None:
+        kept = decided.outcome is Outcome.KEPT
+        return at_a_price(pair, again, worse) if kept else decided
+    shorter, wanted = candidate.shorter, terms.shorter_wins_ties
+    if pair.gain == 0 and tie(pair, again, shorter=shorter, wanted=wanted):
         return Decision(Outcome.KEPT, Reason.SHORTER, 0.0, 0.0, (), ())
-    return second_look(pair, again)
+    if decided.outcome is not Outcome.KEPT and wins_by_goal(pair, again, besides):
+        return by_goal(pair, again, besides[-1])
+    return decided
 
 
 def _behind(pair: Pair) -> Decision:

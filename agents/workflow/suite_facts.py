@@ -1,4 +1,4 @@
-"""What was so in every run of a scenario, as assertions: what came through, which way was taken, the form of replies.
+"""What was so in every run of a scenario, as assertions: which way was taken, what came through, the form of replies.
 
 Never what a reply says in its own words: a better workflow says it in others.
 """
@@ -15,6 +15,8 @@ from agents.workflow.suite import Scenario
 MAX_FACTS = 12
 MIN_ECHO_CHARS = 3
 MAX_VALUE_CHARS = 200
+"""A longer value is asserted by its name, or in part."""
+MAX_ECHO_CHARS = 2000
 LENGTH_SHARE = 4
 """A reply is asserted to be at least this part as long as the shortest that was seen: ¼."""
 MIN_LENGTH_CHARS, MAX_LENGTH_CHARS = 10, 200
@@ -68,8 +70,7 @@ def _kept_answers(workflow: Workflow, outcomes: Sequence[Outcome]) -> Iterator[A
         name = writes(state)
         if name is None or state.kind is Kind.PROMPT:
             continue
-        values = {outcome.variables.get(name, "").strip(BLANK) for outcome in outcomes}
-        value = values.pop() if len(values) == 1 else ""
+        value = _alike(_values(name, outcomes))
         if value and "{{" not in value:
             if len(value) <= MAX_VALUE_CHARS:
                 yield Assertion(Check.EQUALS, name, value)
@@ -80,21 +81,44 @@ def _kept_answers(workflow: Workflow, outcomes: Sequence[Outcome]) -> Iterator[A
 def _replies(
     workflow: Workflow, scenario: Scenario, outcomes: Sequence[Outcome]
 ) -> Iterator[Assertion]:
+    """Yield which replies say what was known before, and which form they have."""
     said = [answer.value.strip(BLANK) for answer in scenario.answers]
-    said = [v for v in said if MIN_ECHO_CHARS <= len(v) <= MAX_VALUE_CHARS and "{{" not in v]
+    names = [*workflow.variables, *filter(None, map(writes, workflow.states.values()))]
     forms: list[Assertion] = []
     for state in workflow.states.values():
         name = writes(state)
         if name is None or state.kind is not Kind.PROMPT:
             continue
-        replies = [outcome.variables.get(name, "").strip(BLANK) for outcome in outcomes]
+        replies = _values(name, outcomes)
         if not all(replies):
             continue
         for value in dict.fromkeys(said):
-            if all(value in reply for reply in replies):
+            short = len(value) <= MAX_VALUE_CHARS and _can_echo(value)
+            if short and all(value in reply for reply in replies):
                 yield Assertion(Check.CONTAINS, name, value)
+        for other in dict.fromkeys(names):
+            values = _values(other, outcomes)
+            pairs = zip(values, replies, strict=True)
+            if other == name or not all(_can_echo(v) and v in reply for v, reply in pairs):
+                continue
+            same = _alike(values) or ""
+            # one that is long, or changes from run to run, is meant by its name
+            meant = same if 0 < len(same) <= MAX_VALUE_CHARS else f"{{{{{other}}}}}"
+            yield Assertion(Check.CONTAINS, name, meant)
         forms.extend(_form(name, replies))
     yield from forms
+
+
+def _values(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.variables.get(name, "").strip(BLANK) for outcome in outcomes]
+
+
+def _can_echo(value: str) -> bool:
+    return MIN_ECHO_CHARS <= len(value) <= MAX_ECHO_CHARS and "{{" not in value
+
+
+def _alike(values: Sequence[str]) -> str | None:
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _form(name: str, replies: Sequence[str]) -> Iterator[Assertion]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.workflow.journal import Journal, open_journal
-from agents.workflow.load import Loaded, load_text
+from agents.workflow.load import Loaded, load, load_text
 from agents.workflow.outside import ModelError
 from agents.workflow.reach import Reach
 from agents.workflow.replies import Asker
@@ -16,7 +16,7 @@ from agents.workflow.suite import Scenario, SuiteDialect
 from agents.workflow.suite_file import load_suite
 from agents.workflow.suite_making import MadeSuite, NothingHolds, Rehearsal, Wish, make_suite
 from tests.agents.workflow.obedient import Obedient
-from tests.agents.workflow.written import HEAD, write
+from tests.agents.workflow.written import EXAMPLES, HEAD, write
 
 TEXT = (
     HEAD
@@ -263,10 +263,73 @@ async def test_cost_is_bounded_by_what_was_wished(tmp_path):
 
 
 async def test_the_same_seed_makes_the_same_suite(tmp_path):
-    one = await made(tmp_path, Obedient(), wish=Wish(seed=3))
-    two = await made(tmp_path, Obedient(), wish=Wish(seed=3))
-    other = await made(tmp_path, Obedient(), wish=Wish(seed=4))
+    one = await made(tmp_path, Obedient(), wish=Wish(scenarios=4, seed=3))
+    two = await made(tmp_path, Obedient(), wish=Wish(scenarios=4, seed=3))
+    other = await made(tmp_path, Obedient(), wish=Wish(scenarios=4, seed=4))
 
     assert one == two
     assert one.made.mutants == other.made.mutants == 12
     assert plain(one.suite.scenarios)[1].name == plain(other.suite.scenarios)[1].name
+
+
+async def test_a_scenario_in_which_nothing_bites_is_dropped_whole(tmp_path):
+    tame = {**GOOD, "assertions": [{"type": "state_reached", "value": "end"}]}
+    one_rule = Wish(scenarios=2)
+
+    result = await made(tmp_path, Obedient(), asker(drafts(tame)), one_rule)
+
+    assert [one.name for one in result.suite.scenarios] == ["takes the defaults"]
+    assert result.made.by_model == 0
+    assert result.made.dropped["had nothing left to look at"] == 1
+
+
+async def test_a_spoilt_state_is_played_only_with_scenarios_that_come_there(tmp_path):
+    runs: list[tuple[str, str]] = []
+
+    await made(
+        tmp_path,
+        Obedient(),
+        wish=Wish(scenarios=4),
+        tell=lambda side, one, _: runs.append((side, one.name)),
+    )
+
+    spoilt = [(side, name) for side, name in runs if side != "given"]
+    assert {name for side, name in spoilt if ":more" in side} == {"tell to more"}
+    assert len({side for side, _ in spoilt}) == 12
+
+
+async def test_what_is_known_to_fail_is_not_played_on_a_fault_that_is_found_already(tmp_path):
+    runs: list[str] = []
+    rose, lily = (
+        {**GOOD, "name": name, "inputs": [{"state": "ask", "value": name}], "assertions": [{"type": "contains", "target": "told", "value": name}]}
+        for name in ("rose", "lily")
+    )  # fmt: skip
+
+    await made(
+        tmp_path,
+        Obedient(),
+        asker(drafts(rose, lily)),
+        Wish(scenarios=2),
+        tell=lambda side, one, _: runs.append(one.name) if side != "given" else None,
+    )
+
+    assert 1 <= runs.count("lily") < runs.count("rose")
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the original's examples are not at hand")
+@pytest.mark.parametrize(
+    ("name", "killed"),
+    [("user-input-demo", 10), ("writing-assistant", 10)],
+)
+async def test_a_suite_by_rule_notices_most_faults_of_the_original_s_examples(name, killed):
+    path = EXAMPLES / f"{name}.yaml"
+    reach = Reach(cwd=EXAMPLES.parent)
+    play = Rehearsal(Stage(Obedient(), reach))
+
+    result = await make_suite(load(path, reach), path, reach, None, play, Wish(scenarios=8))
+
+    assert result.made.mutants == 12
+    assert result.made.killed >= killed, result.made
+    for number in range(5):
+        for scenario in result.suite.scenarios:
+            assert (await play(load(path, reach), scenario, "again", number)).passed

@@ -170,8 +170,8 @@ def _first(candidate: Candidate, pair: Pair, terms: Terms) -> Decision | None:
     beside = terms.beside(candidate.name, Stage.MEASURE) if terms.beside else Beside()
     if decided is None:
         return at_a_price(pair, None, beside) if beside.worse else None
-    again = tie_wins(pair, candidate, terms) or wins_by_goal(pair, None, [beside])
-    return None if again else decided
+    shorter = tie_wins(pair, candidate, terms) and not beside.worse
+    return None if shorter or wins_by_goal(pair, None, [beside]) else decided
 
 
 async def _screened(

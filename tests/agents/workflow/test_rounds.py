@@ -1,8 +1,10 @@
 import random
 from statistics import fmean
 
+import pytest
+
 from agents.workflow import rounds
-from agents.workflow.acceptance import Outcome, Reason, Scores
+from agents.workflow.acceptance import Beside, Decision, Outcome, Reason, Scores
 from agents.workflow.rounds import INCUMBENT, Ask, Candidate, Stage, Terms, turns
 
 CASES = tuple(f"c{number}" for number in range(10))
@@ -94,6 +96,64 @@ async def test_the_second_best_has_its_turn_when_the_best_was_luck():
 
     assert found.winner == "real"
     assert found.decisions["lucky"].reason is Reason.NOT_BETTER_AGAIN
+
+
+SLOW, FAST = Beside(worse=("latency: slow",)), Beside(better=("latency: fast",))
+
+
+async def judged(world: World, told: dict[Stage, Beside], **more: bool) -> Decision:
+    terms = Terms(CASES, beside=lambda _name, stage: told.get(stage, Beside()), **more)
+    candidate = Candidate("new", shorter=True)
+    return (await rounds.play([candidate], {}, terms, world.measure)).decisions["new"]
+
+
+async def test_what_is_better_is_refused_where_a_goal_falls_too_far_in_either_measurement():
+    world = World({INCUMBENT: sure(1), "new": sure(1, 2)})
+
+    for stage, asks in ((Stage.MEASURE, 1), (Stage.CONFIRM, 2)):
+        world.asked.clear()
+        decision = await judged(world, {stage: SLOW})
+        assert (decision.reason, decision.beside) == (Reason.AT_A_PRICE, ("latency: slow",))
+        assert decision.outcome is Outcome.REJECTED
+        assert len(world.asked) == asks
+
+    assert (await judged(world, {})).reason is Reason.BETTER_TWICE
+
+
+async def test_what_is_as_good_wins_only_where_a_goal_gains_in_both_measurements():
+    world = World({INCUMBENT: sure(1), "new": sure(1)})
+    both = {Stage.MEASURE: FAST, Stage.CONFIRM: FAST}
+
+    assert (await judged(world, both)).reason is Reason.GOAL
+    assert (await judged(world, {Stage.MEASURE: FAST})).outcome is Outcome.REJECTED
+    assert (await judged(world, {**both, Stage.CONFIRM: SLOW})).outcome is Outcome.REJECTED
+    lost = World({INCUMBENT: sure(1, 2), "new": sure(1, 3)})
+    assert (await judged(lost, both)).outcome is Outcome.REJECTED
+
+
+async def test_what_is_as_good_at_first_and_then_worse_does_not_win_by_a_goal():
+    class Later(World):
+        def played(self, side: str, case: str, ask: Ask) -> tuple[float, ...]:
+            if side == "new" and ask.stage is Stage.CONFIRM and case == CASES[2]:
+                return (0.0, *super().played(side, case, ask)[1:])
+            return super().played(side, case, ask)
+
+    world = Later({INCUMBENT: sure(1, 2), "new": sure(1, 2)})
+
+    decision = await judged(world, {Stage.MEASURE: FAST, Stage.CONFIRM: FAST})
+
+    assert decision.outcome is Outcome.REJECTED
+    assert decision.gain == 0
+    assert decision.gain_again == pytest.approx(-1 / 60)
+
+
+async def test_a_shorter_one_does_not_win_a_tie_where_a_goal_falls_too_far():
+    world = World({INCUMBENT: sure(1), "new": sure(1)})
+
+    for stage in (Stage.MEASURE, Stage.CONFIRM):
+        refused = await judged(world, {stage: SLOW}, shorter_wins_ties=True)
+        assert refused.outcome is Outcome.REJECTED
+    assert (await judged(world, {}, shorter_wins_ties=True)).reason is Reason.SHORTER
 
 
 def test_sides_take_turns_and_each_begins_as_often():

@@ -5,8 +5,10 @@ import pytest
 from agents.workflow.assertions import Check
 from agents.workflow.problems import Problem, Severity, WorkflowError
 from agents.workflow.reach import Reach
-from agents.workflow.suite import Answer, Suite, SuiteDialect
-from agents.workflow.suite_file import LoadedSuite, load_suite
+from agents.workflow.strict import suite_beyond_main
+from agents.workflow.suite import Answer, Card, Suite, SuiteDialect
+from agents.workflow.suite_file import LoadedSuite, load_suite, load_suite_for
+from agents.workflow.yaml_source import parse
 from tests.agents.workflow.written import EXAMPLES, HEAD, write
 
 WORKFLOW = (
@@ -225,3 +227,41 @@ def test_the_test_files_of_the_original_load_but_for_one_whose_workflow_is_gone(
         "simple-test.test.yaml": [("no-file", 3)],
         "user-input-demo.test.yaml": 2,
     }
+
+
+PERSONA = "    persona: {goal: a table, facts: [there are four], manner: brief}\n"
+
+
+def test_whom_a_model_plays_is_read(tmp_path):
+    read = suite(tmp_path, GOOD + PERSONA)
+
+    assert read.warnings == ()
+    assert read.suite.dialect is SuiteDialect.BRANCH
+    assert read.suite.scenarios[0].persona == Card("a table", ("there are four",), "brief")
+    assert [problem.place[-1] for problem in suite_beyond_main(read.source)] == ["persona"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (PERSONA + "    llm_input_generation: {enabled: true}\n", "excluded"),
+        ("    persona: {facts: [x]}\n", "missing"),
+        ("    persona: {goal: x, moods: y}\n", "unknown-key"),
+    ],
+)
+def test_a_persona_that_cannot_be_meant_is_told(tmp_path, more, code):
+    assert [problem.code for problem in problems(tmp_path, GOOD + more)] == [code]
+
+
+def test_a_test_file_can_be_read_for_a_workflow_that_stands_nowhere(tmp_path):
+    workflow = suite(tmp_path, GOOD).workflow
+    elsewhere = GOOD.replace("w.yaml", "not/there.yaml")
+
+    read = load_suite_for(parse(elsewhere.replace("answer", "answr"), "x"), workflow)
+
+    assert read.suite.workflow == "not/there.yaml"
+    assert [problem.nearest for problem in read.warnings] == ["answer"]
+    with pytest.raises(WorkflowError, match="cannot fail"):
+        load_suite_for(
+            parse(ONE.replace("    assertions:\n", "    assertions: []\n"), "x"), workflow
+        )

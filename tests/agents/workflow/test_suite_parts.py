@@ -132,10 +132,11 @@ def test_the_form_of_a_reply_is_a_fact(tmp_path, reply, pattern):
     assert pattern in [one.value for one in found]
 
 
-def test_replies_of_different_forms_have_no_form(tmp_path):
-    runs = [outcome("42", "say"), outcome("- one\n- two", "say")]
+def test_replies_of_different_forms_and_words_have_none_of_these_as_a_fact(tmp_path):
+    runs = [outcome("42", "say"), outcome("- one\n- walnut", "say")]
+    said = Scenario("x", (), answers=(Answer("ask", "walnut"),))
 
-    found = told(facts(loaded(tmp_path, TEXT).workflow, Scenario("x", ()), runs))
+    found = told(facts(loaded(tmp_path, TEXT).workflow, said, runs))
 
     assert [one for one in found if one[1] == "said"] == [("regex", "said", r"\S")]
 

@@ -13,10 +13,12 @@ OVERFIT_AT_ONCE = 1.1
 """The same at the last look alone."""
 LOST_NATS = 0.02
 """Per token; a smaller rise is none that anybody would notice."""
+GIVEN_BACK = 0.03
+"""Share of what was gained over the base that a rise takes back; another seed alone makes up to half of that."""
 LEARNT = 0.01
 """Relative fall of the dev loss below which nothing was learnt."""
 STILL_FALLING = 0.1
-"""Relative fall of the dev loss between the last two looks that says the training was cut short."""
+"""Relative fall of the dev loss from one look to the next that says the training was cut short."""
 MUCH_LEFT = 0.1
 """Share of the base's dev loss that must be left for that: a loss near nothing may halve for ever."""
 MOST_EPOCHS = 20.0
@@ -48,7 +50,7 @@ def overfit(evidence: Evidence) -> Finding | None:
         return None
     best = min(curve)
     rose = curve[-1] > best * OVERFIT_AT_ONCE or min(curve[-2:]) > best * OVERFIT_RATIO
-    if not rose or curve[-1] < best + LOST_NATS:
+    if not rose or curve[-1] < best + _noticed(curve):
         return None
     share = trained.best_step / max(trained.steps_planned, 1)
     epochs = max(round(recipe.epochs * share, 1), 0.5)
@@ -65,11 +67,12 @@ def overfit(evidence: Evidence) -> Finding | None:
 def underfit(evidence: Evidence) -> Finding | None:
     """The dev loss was still falling at the end."""
     curve, trained, recipe = evidence.dev, evidence.trained, evidence.recipe
-    if trained is None or len(curve) < 3 or curve[-1] > min(curve):
+    if trained is None or len(curve) < 3 or curve[-1] < MUCH_LEFT * curve[0]:
         return None
-    if curve[-1] > curve[-2] * (1 - STILL_FALLING) or curve[-1] < MUCH_LEFT * curve[0]:
+    falls = _last_fall(curve)
+    if falls is None:
         return None
-    finding = f"Underfitting: the dev loss was still falling at the end ({curve[-2]:.3f} → {curve[-1]:.3f} at the last look)."
+    finding = f"Underfitting: the dev loss was still falling at the end ({falls})."
     if recipe.max_steps is not None and trained.steps_done >= recipe.max_steps:
         change = scaled(recipe, "max_steps", 2)
         advice = f"train for {change.value} steps instead of {recipe.max_steps}"
@@ -80,6 +83,31 @@ def underfit(evidence: Evidence) -> Finding | None:
     advice = f"train for {epochs:g} epochs instead of {recipe.epochs:g}"
     change = RecipeChange(field="epochs", value=epochs)
     return Finding("underfit", finding, advice, change, telling=0.6)
+
+
+def _last_fall(curve: list[float]) -> str | None:
+    """Say how a curve was falling at its end; None where it was not.
+
+    At a constant learning rate a look may lie above the one before by chance while the loss falls. So two looks are taken
+    together where there are enough: the lower one must have fallen as far as two falls, and the last rise must be one that
+    nobody would call a rise.
+    """
+    if curve[-1] <= min(curve) and curve[-1] <= curve[-2] * (1 - STILL_FALLING):
+        return f"{curve[-2]:.3f} → {curve[-1]:.3f} at the last look"
+    if len(curve) < 4:
+        return None
+    before, low = min(curve[:-2]), min(curve[-2:])
+    if low > before * (1 - STILL_FALLING) ** 2 or curve[-1] >= low + _noticed(curve):
+        return None
+    return f"{before:.3f} → {low:.3f} within the last two looks"
+
+
+def _noticed(curve: list[float]) -> float:
+    """Return the smallest rise of a dev loss, in nats per token, that is not left to chance.
+
+    A small part of what was learnt is: the same training with another seed ends as far away.
+    """
+    return max(LOST_NATS, GIVEN_BACK * (curve[0] - min(curve)))
 
 
 def memorising(evidence: Evidence) -> Finding | None:

@@ -122,6 +122,26 @@ def template_mismatch(evidence: Evidence) -> Finding | None:
             rows=texts.marked,
             telling=0.9,
         )
+    return _asked_in_another(evidence) or _asked_otherwise(evidence)
+
+
+def _asked_in_another(evidence: Evidence) -> Finding | None:
+    """The chat templates of training and evaluation are known, and are two."""
+    taught = evidence.trained.template_sha256 if evidence.trained else None
+    asked = evidence.evaluated.template_sha256 if evidence.evaluated else None
+    if taught is None or asked is None or taught == asked:
+        return None
+    scores = f" ({told})" if (told := _both(evidence)) else ""
+    return Finding(
+        "template_mismatch",
+        f"The sealed rows were asked in another chat template (sha256 {asked[:8]}…) than the rows to learn from were written "
+        f"in ({taught[:8]}…): the verdict is of a model that nobody will use so{scores}.",
+        "give the model's folder the chat template back that it had at the training, then evaluate again",
+        telling=0.94,
+    )
+
+
+def _asked_otherwise(evidence: Evidence) -> Finding | None:
     gap = _test_over_dev(evidence)
     if gap is None or gap[2] >= -OTHERWISE:
         return None
@@ -184,5 +204,5 @@ def _both(evidence: Evidence) -> str:
         return ""
     return (
         f"{percent(test[0] / test[1])} of {test[1]} word for word, against "
-        f"{percent(probe.dev_same / probe.dev_asked)} of {probe.dev_asked}"
+        f"{percent(probe.dev_same / max(1, probe.dev_asked))} of {probe.dev_asked}"
     )

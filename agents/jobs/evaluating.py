@@ -136,6 +136,8 @@ class EvaluateResult(Message):
     """Empty: it was not tried."""
     contamination: Contamination | None = None
     """What was taken out before the items were counted; None in results of older versions."""
+    template_sha256: str | None = None
+    """Of the chat template that the models were asked in; None: of another method than sft, or of an older version."""
     evaluate_s: float
     tokens_per_s: float
     known_answers: FileRef | None = None

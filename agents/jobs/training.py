@@ -193,6 +193,8 @@ class TrainResult(Message):
     """Of the base model's weight file(s), so that a model card can name what was tuned."""
     base_hub_id: str | None = None
     """Name of the base model on a model hub, where known."""
+    template_sha256: str | None = None
+    """Of the chat template that rows were written in; None: not known, as in results of older versions."""
     grad_norms: tuple[tuple[int, float], ...] = ()
     """(step, norm of the gradient before it was clipped), thinned like `losses`."""
     learning_rates: tuple[tuple[int, float], ...] = ()

@@ -74,6 +74,11 @@ class LoadedBase:
         # The few architectures without a limit of their own still have a tokenizer that names one.
         return int(getattr(config, "max_position_embeddings", self.tokenizer.model_max_length))
 
+    @property
+    def template_sha256(self) -> str:
+        """Of the chat template as it is used; of an empty text where there is none."""
+        return hashlib.sha256(str(self.tokenizer.chat_template or "").encode()).hexdigest()
+
 
 def resolve(ref: ModelRef, reporter: Reporter) -> BaseFolder:
     """Find the folder of a model; convert or download it first where needed.

@@ -48,6 +48,8 @@ class Origin(_Facts):
     steps: int
     base_sha256: str
     base_hub_id: str | None
+    template_sha256: str | None = None
+    """Of the chat template; None in checkpoints of older versions."""
     versions: dict[str, str]
     rows_left_out: tuple[int, ...] = ()
     """Numbers of the first rows that were too long to learn anything from."""

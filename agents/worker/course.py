@@ -191,6 +191,7 @@ def train(
         steps=lessons.steps,
         base_sha256=base.folder.sha256,
         base_hub_id=base.folder.hub_id,
+        template_sha256=base.template_sha256,
         versions=_versions(),
         rows_left_out=learnt.left_out[:MOST_NAMED],
     )

@@ -75,6 +75,8 @@ class Sitting:
     tuned_bits: list[float] | None = None
     prompted: tuple[Prompted, ...] = ()
     """Of the base with a better prompt."""
+    template_sha256: str | None = None
+    """Of the chat template that all were asked in."""
 
     def texts(self, answers: list[Answer]) -> list[str]:
         """Return what was said."""
@@ -161,6 +163,7 @@ def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
     spec, reporter = how.spec, how.reporter
     parent_dir = None if spec.parent is None else earlier(spec.parent, where, how.folder)
     base = base_model.load(where)
+    template_sha256 = base.template_sha256
     tokenizer, ends = base.tokenizer, stop_ids(base.tokenizer, base.model)
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
     # A prompt that the model has no room for loses its beginning, for all models alike.
@@ -206,6 +209,7 @@ def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
         base_bits=base_bits,
         tuned_bits=tuned_bits,
         prompted=by_prompts,
+        template_sha256=template_sha256,
     )
 
 
@@ -252,6 +256,7 @@ def _result(judged: Judged, spec: EvaluateSpec, took_s: float) -> EvaluateResult
         prompted=judged.prompted,
         judge=spec.judge,
         breakdown=judged.breakdown,
+        template_sha256=judged.template_sha256,
         evaluate_s=took_s,
         tokens_per_s=judged.tokens_per_s,
     )

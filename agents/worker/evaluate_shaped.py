@@ -75,6 +75,8 @@ class Judged:
     """Where answers were compared with references."""
     prompted: tuple[PromptedBase, ...] = ()
     """Tuned against the base with a better prompt."""
+    template_sha256: str | None = None
+    """Of the chat template, where answers were compared with references."""
 
 
 @dataclass(frozen=True)

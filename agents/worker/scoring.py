@@ -107,6 +107,7 @@ def judge(
         groups=groups,
         prompted=prompted,
         breakdown=behind.model_copy(update=scoring),
+        template_sha256=sitting.template_sha256,
     )
 
 

@@ -86,6 +86,7 @@ def _payload(
         versions=course.origin.versions,
         base_sha256=course.origin.base_sha256,
         base_hub_id=course.origin.base_hub_id,
+        template_sha256=course.origin.template_sha256,
         grad_norms=thinned(points(course.history, "grad_norm")),
         learning_rates=thinned(points(course.history, "learning_rate")),
         targets=course.targets,

@@ -2,7 +2,7 @@
 
     python -m benchmarks.zoo                            the seeds of the score, all situations; minutes
     python -m benchmarks.zoo --tuning                   the seeds that thresholds were chosen on
-    python -m benchmarks.zoo --cache DIR                keep the evidence; with it, rules are scored anew in seconds
+    python -m benchmarks.zoo --cache DIR                keep the evidence: changed rules are scored anew in seconds
     python -m benchmarks.zoo --only rate_by_100 --show  what is found, word for word
     python -m benchmarks.zoo --real                     a handful of situations on SmolLM2-135M
     python -m benchmarks.zoo --publish                  write the score into docs/debugging.md
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.diagnosis import Evidence, diagnose
-from agents.jobs import ModelRef
-from benchmarks.zoo import playing, scoring
+from agents.jobs import ModelRef, write_atomically
+from benchmarks.zoo import keeping, playing, scoring
 from benchmarks.zoo.scoring import SCORE_SEEDS, TUNING_SEEDS, Case, Score
 from benchmarks.zoo.situations import ALL, RECIPE, Situation
 from configs.schema import EMBEDDED_MODEL, ModelSettings
@@ -48,7 +48,7 @@ REAL = (
 """Situations that are worth minutes each on a real model."""
 REAL_RECIPE: dict[str, Any] = {"epochs": 3.0, "lora_r": 16}
 REAL_RATE = 5e-4
-"""What the planner takes for that model; the zoo's own is 4e-3."""
+"""What the planner takes for that model; the zoo's own is 5e-3."""
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def _evidence(
             text = next(played)
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
+                write_atomically(path, text.encode())
         yield situation, seed, playing.from_json(text)
 
 
@@ -123,15 +123,21 @@ def _model(cache: Path, real: bool) -> ModelRef:
 
 def _play(place: int, seed: int, model: ModelRef, real: bool) -> str:
     situation = ALL[place]
-    recipe: dict[str, Any] = {}
-    if real:
-        usual = RECIPE["learning_rate"]
-        rate = situation.recipe.get("learning_rate", usual) / usual * REAL_RATE
-        recipe = REAL_RECIPE | {"learning_rate": rate}
-        if "epochs" in situation.recipe:
-            recipe["epochs"] = situation.recipe["epochs"]
+    recipe = _recipe(situation, real)
     with contextlib.redirect_stdout(io.StringIO()):
         return playing.to_json(playing.play(situation, seed, model, recipe))
+
+
+def _recipe(situation: Situation, real: bool) -> dict[str, Any]:
+    """Return what the base model wants otherwise than the zoo's own."""
+    if not real:
+        return {}
+    usual = RECIPE["learning_rate"]
+    rate = situation.recipe.get("learning_rate", usual) / usual * REAL_RATE
+    recipe = REAL_RECIPE | {"learning_rate": rate}
+    if "epochs" in situation.recipe:
+        recipe["epochs"] = situation.recipe["epochs"]
+    return recipe
 
 
 def _import_stack() -> None:
@@ -152,7 +158,8 @@ def _path(arguments: argparse.Namespace, situation: Situation, seed: int) -> Pat
     if arguments.cache is None:
         return None
     folder: Path = arguments.cache
-    return folder / f"{'real-' if arguments.real else ''}{situation.name}-{seed}.json"
+    recipe = _recipe(situation, arguments.real)
+    return folder / keeping.name(situation, seed, recipe, real=arguments.real)
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Situation]:

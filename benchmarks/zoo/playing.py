@@ -108,13 +108,18 @@ def from_json(text: str) -> Evidence:
     return Evidence(**plain | parts | {"recipe": recipe, "others": others})
 
 
-def _read(situation: Situation, seed: int, root: Path) -> IntakeResult:
-    from agents.worker.read_dataset import read_upload
-
+def upload(situation: Situation, seed: int) -> bytes:
+    """Return the file that a person would bring."""
     chance = random.Random(seed * 1000 + zlib.crc32(situation.name.encode()) % 1000)
     text = io.StringIO()
     csv.writer(text).writerows([situation.header, *situation.rows(chance)])
-    content = text.getvalue().encode()
+    return text.getvalue().encode()
+
+
+def _read(situation: Situation, seed: int, root: Path) -> IntakeResult:
+    from agents.worker.read_dataset import read_upload
+
+    content = upload(situation, seed)
     folder = root / "intake"
     folder.mkdir()
     (folder / "upload").write_bytes(content)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from benchmarks.zoo.situations import ALL, Situation
 
-TUNING_SEEDS = (1, 2, 3)
+TUNING_SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Thresholds were chosen on these."""
-SCORE_SEEDS = (101, 102, 103, 104, 105)
+SEEN_SEEDS = (101, 102, 103, 104, 105)
+"""The score was of these once; what went wrong on them has changed rules since, so they count no more."""
+SCORE_SEEDS = (201, 202, 203, 204, 205)
 """The score is of these."""
 Z_95 = 1.96
 TOP = 3
@@ -132,7 +134,7 @@ def table(score: Score, seeds: Sequence[int]) -> str:
             f"| `{situation.name}` | `{expected}` | {len(cases)} | {first} | {top} | {told or '–'} |"
         )
     said = "; ".join(score.summary())
-    kind = "Tuning seeds" if set(seeds) & set(TUNING_SEEDS) else "Seeds"
+    kind = "Tuning seeds" if set(seeds) & {*TUNING_SEEDS, *SEEN_SEEDS} else "Seeds"
     return "\n".join([f"{kind} {', '.join(map(str, seeds))}: {said}.", "", *rows])
 
 

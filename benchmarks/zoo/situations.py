@@ -256,7 +256,7 @@ FAULTY = (
         "seeds_disagree",
         "unstable_seeds",
         healthy(intent()),
-        {"learning_rate": 1.25e-2},
+        {"learning_rate": 1.4e-2},
         other_seeds=4,
     ),
     Situation(

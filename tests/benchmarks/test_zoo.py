@@ -2,15 +2,17 @@
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agents.diagnosis import RULES, Evidence
 from agents.recipe import Recipe
-from benchmarks.zoo import language, playing, scoring
-from benchmarks.zoo.scoring import SCORE_SEEDS, TUNING_SEEDS, Case, Score, Share
-from benchmarks.zoo.situations import ALL, FAULTY, HEALTHY
+from benchmarks.zoo import faults, keeping, language, playing, scoring
+from benchmarks.zoo.scoring import SCORE_SEEDS, SEEN_SEEDS, TUNING_SEEDS, Case, Score, Share
+from benchmarks.zoo.situations import ALL, FAULTY, HEALTHY, Situation
 from tests.architecture.pages import page, table_rows
 from tests.facts import a_measurement, a_training, an_intake
 
@@ -77,7 +79,7 @@ def test_the_zoo_is_as_large_as_it_says_and_every_planted_fault_has_a_rule() -> 
 
 
 def test_nobody_is_scored_on_what_thresholds_were_chosen_on() -> None:
-    assert not set(TUNING_SEEDS) & set(SCORE_SEEDS)
+    assert not {*TUNING_SEEDS, *SEEN_SEEDS} & set(SCORE_SEEDS)
 
 
 def test_the_score_on_the_page_is_of_these_situations() -> None:
@@ -99,10 +101,10 @@ def test_a_score_is_published_between_the_marks_and_nothing_else_changes(tmp_pat
     copy = tmp_path / "page.md"
     copy.write_text(f"before\n{scoring.BEGIN}\nold\n{scoring.END}\nafter\n")
 
-    scoring.publish(copy, scoring.table(SCORED, (101,)))
+    scoring.publish(copy, scoring.table(SCORED, (201,)))
 
     text = copy.read_text()
-    assert text.startswith(f"before\n{scoring.BEGIN}\nSeeds 101: first finding right: 33.3 %")
+    assert text.startswith(f"before\n{scoring.BEGIN}\nSeeds 201: first finding right: 33.3 %")
     assert text.endswith(f"{scoring.END}\nafter\n")
     assert "| `by_heart` | `memorising` | 1 | 0 | 1 | `overfit` × 1 |" in text
     assert "old" not in text
@@ -118,6 +120,50 @@ def test_evidence_is_the_same_after_it_was_kept() -> None:
     )
 
     assert playing.from_json(playing.to_json(evidence)) == evidence
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("the rows", {"rows": BY_NAME["healthy_replies"].rows}),
+        ("the recipe", {"recipe": {"epochs": 6.0}}),
+        ("the worker's fault", {"worker": faults.end_not_learnt}),
+        ("the base model", {"trained_on": faults.overflowing}),
+        ("how it is asked", {"asked_as": faults.other_template}),
+        ("how often it is trained", {"other_seeds": 3}),
+    ],
+)
+def test_evidence_is_not_taken_again_when_what_it_depends_on_has_changed(
+    what: str, changes: dict[str, Any]
+) -> None:
+    plain = BY_NAME["healthy_labels"]
+
+    def kept(situation: Situation, seed: int = 1) -> str:
+        return keeping.name(situation, seed, {}, real=False)
+
+    assert kept(replace(plain, **changes)) != kept(plain), what
+    assert kept(plain, 2) != kept(plain)
+    # what it is scored by is not part of it
+    assert kept(replace(plain, expected="overfit")) == kept(plain)
+
+
+def test_evidence_is_not_taken_again_when_the_worker_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "ROOT", tmp_path)
+    monkeypatch.setattr(keeping, "SOURCES", ("agents/worker",))
+    source = tmp_path / "agents/worker/deep/train.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("steps = 1\n")
+    before = keeping.program.__wrapped__()
+    source.write_text("steps = 2\n")
+
+    assert keeping.program.__wrapped__() != before
+
+
+def test_what_evidence_depends_on_is_all_there() -> None:
+    for source in keeping.SOURCES:
+        assert (keeping.ROOT / source).exists(), source
 
 
 def test_rows_of_a_seed_are_always_the_same_and_of_another_seed_others() -> None:

@@ -13,9 +13,11 @@ from agents.jobs import (
     JobResult,
     MeasureResult,
     StopMode,
+    TrainResult,
     Verdict,
     heartbeat_mark,
     read_progress,
+    read_result,
     request_stop,
 )
 from agents.recipe import Metric
@@ -51,6 +53,30 @@ def evaluated(result: JobResult | None) -> EvaluateResult:
     assert result is not None
     assert isinstance(result.payload, EvaluateResult), result
     return result.payload
+
+
+def test_the_template_that_models_were_asked_in_is_told_and_can_be_compared_with_the_training_s(
+    worker: ForkServer, tiny: Path, says_yes: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    (other / "chat_template.jinja").write_text(
+        "{% for m in messages %}> {{ m['content'] }}\n{% endfor %}"
+    )
+    test = write_rows(tmp_path / "t.jsonl", [("is it blue?", "Yes"), ("is it red?", "Yes")])
+    learnt = read_result(says_yes.parents[1])
+    assert learnt is not None
+    assert isinstance(learnt.payload, TrainResult)
+
+    same, changed = (
+        evaluated(
+            worker.run(open_job(tmp_path / name, evaluate_spec(base, tmp_path, says_yes, test)))
+        )
+        for name, base in (("same", tiny), ("changed", other))
+    )
+
+    assert learnt.payload.template_sha256 is not None
+    assert same.template_sha256 == learnt.payload.template_sha256
+    assert changed.template_sha256 != learnt.payload.template_sha256
 
 
 def test_a_tuned_model_that_answers_right_is_better(

@@ -1,5 +1,8 @@
 """What the curve of the dev loss says, too long, too short, or for nothing; and what was forgotten meanwhile."""
 
+import math
+from statistics import mean
+
 from agents.diagnosis.evidence import Evidence, difference, percent
 from agents.diagnosis.findings import Finding
 from agents.diagnosis.rates import LARGE_UPDATE
@@ -50,7 +53,7 @@ def overfit(evidence: Evidence) -> Finding | None:
         return None
     best = min(curve)
     rose = curve[-1] > best * OVERFIT_AT_ONCE or min(curve[-2:]) > best * OVERFIT_RATIO
-    if not rose or curve[-1] < best + _noticed(curve):
+    if not rose or not _stayed_up(curve):
         return None
     share = trained.best_step / max(trained.steps_planned, 1)
     epochs = max(round(recipe.epochs * share, 1), 0.5)
@@ -102,12 +105,22 @@ def _last_fall(curve: list[float]) -> str | None:
     return f"{before:.3f} → {low:.3f} within the last two looks"
 
 
-def _noticed(curve: list[float]) -> float:
+def _stayed_up(curve: list[float]) -> bool:
+    """Tell whether the last look, or all looks after the best together, rose by more than chance."""
+    best = min(curve)
+    after = curve[curve.index(best) + 1 :]
+    return bool(after) and (
+        after[-1] >= best + _noticed(curve) or mean(after) >= best + _noticed(curve, len(after))
+    )
+
+
+def _noticed(curve: list[float], looks: int = 1) -> float:
     """Return the smallest rise of a dev loss, in nats per token, that is not left to chance.
 
-    A small part of what was learnt is: the same training with another seed ends as far away.
+    A small part of what was learnt is: the same training with another seed ends as far away. The mean of several looks
+    wavers less than one of them, by the square root of their number.
     """
-    return max(LOST_NATS, GIVEN_BACK * (curve[0] - min(curve)))
+    return max(LOST_NATS, GIVEN_BACK * (curve[0] - min(curve)) / math.sqrt(looks))
 
 
 def memorising(evidence: Evidence) -> Finding | None:

@@ -24,6 +24,14 @@ def test_a_dev_loss_that_rises_by_what_counts_is_overfit_whatever_the_base_lost(
     assert names(diagnose(evidence(training=much))) == ["overfit"]
 
 
+def test_a_rise_that_lasts_is_overfit_though_the_last_look_is_a_low_one():
+    lasted = ((0, 6.9), (5, 1.4), (10, 1.5), (15, 1.56), (20, 1.51), (25, 1.49), (30, 1.5))
+    short = (*lasted[:2], (30, 1.5))
+
+    assert names(diagnose(evidence(training={"dev_losses": lasted, "best_step": 5}))) == ["overfit"]
+    assert diagnose(evidence(training={"dev_losses": short, "best_step": 5})) == []
+
+
 def test_a_fall_that_only_the_last_look_does_not_show_is_underfit():
     curve = ((0, 6.3), (6, 1.6), (12, 1.1), (16, 1.13))
 

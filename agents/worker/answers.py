@@ -1,7 +1,7 @@
 """Let a model answer prompts: greedy, in batches of about equal length that are as wide as memory allows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from agents import memory
 from agents.worker import held, lean_answers, on_gpu, shared_beginning
 from agents.worker.errors import is_out_of_memory
 from agents.worker.lean_answers import Asking, Speaker
+from agents.worker.shaped_rows import Said
 from configs.registry import architecture_of
 
 BATCH_ITEMS = 64
@@ -31,10 +32,27 @@ class Exam:
     ends: list[int]
     """Tokens that end an answer, the padding first; none: all answers are as long as they may be."""
     max_new_tokens: int
+    references: list[list[int]] | None = None
+    """By prompt: tokens of the right answer, at most `max_new_tokens`, if one wants to know how likely the model finds it; else none."""
 
     def only(self, numbers: Sequence[int]) -> "Exam":
         """Return the exam with some of the prompts."""
-        return replace(self, prompts=[self.prompts[i] for i in numbers])
+        references = self.references
+        return replace(
+            self,
+            prompts=[self.prompts[i] for i in numbers],
+            references=None if references is None else [references[i] for i in numbers],
+        )
+
+    def telling(self, told: Sequence[Said]) -> "Exam":
+        """Return the exam with the right answers, one per prompt, as far as they fit after it and into the room for an answer."""
+        references = [
+            right.answer
+            if right.prompt == prompt and len(right.answer) <= self.max_new_tokens
+            else []
+            for right, prompt in zip(told, self.prompts, strict=True)
+        ]
+        return replace(self, references=references)
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,8 @@ class Answer:
     text: str
     ids: tuple[int, ...]
     """Generated tokens, the end included."""
+    likely: float | None = field(default=None, compare=False)
+    """Mean log-probability per token of the reference, where there is one and it was read along with the prompt."""
 
     @property
     def tokens(self) -> int:
@@ -59,7 +79,7 @@ def answer(
     The longest prompts come first: if memory runs out, then at once. A batch for which it does is asked again in halves.
     """
     model.eval()
-    say = _speech(model, exam, beat)
+    say, likely = _speech(model, exam, beat)
     waiting = sorted(range(len(exam.prompts)), key=lambda i: -len(exam.prompts[i]))
     most = BATCH_ITEMS
     while waiting:
@@ -68,7 +88,7 @@ def answer(
         try:
             for said in say(batch):
                 answered |= said.keys()
-                yield {i: heard(tokenizer, ids) for i, ids in said.items()}
+                yield {i: heard(tokenizer, ids, likely.get(i)) for i, ids in said.items()}
         except (RuntimeError, MemoryError) as error:
             if len(batch) == 1 or not is_out_of_memory(error):
                 raise
@@ -78,9 +98,10 @@ def answer(
         waiting = [i for i in waiting if i not in answered]
 
 
-def heard(tokenizer: Any, ids: Sequence[int]) -> Answer:
+def heard(tokenizer: Any, ids: Sequence[int], likely: float | None = None) -> Answer:
     """Return an answer by its tokens."""
-    return Answer(tokenizer.decode(list(ids), skip_special_tokens=True).strip(), tuple(ids))
+    text = tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+    return Answer(text, tuple(ids), likely)
 
 
 def rows_that_fit(model: Any, exam: Exam, prompt_tokens: int) -> int:
@@ -92,8 +113,12 @@ def rows_that_fit(model: Any, exam: Exam, prompt_tokens: int) -> int:
     free = SHARE_OF_FREE * on_gpu.free_bytes(model.device.type)
     size = model.dtype.itemsize
     if shared_beginning.suits(model):
-        read = max(lean_answers.PART_TOKENS, prompt_tokens)
+        told = exam.references is not None
+        read = max(lean_answers.PART_TOKENS, tokens if told else prompt_tokens)
         free -= memory.reading_bytes(widths, read, size)
+        if told:
+            scored = lean_answers.GROUPS * lean_answers.SCORED_AT_ONCE
+            free -= scored * memory.answer_bytes(widths, 0, size)
         row = float(memory.answer_bytes(widths, tokens, size))
     else:  # which reads whole batches
         row = COPIES * memory.answer_bytes(widths, tokens, size)
@@ -105,11 +130,13 @@ Speech = Callable[[Sequence[int]], Iterator[dict[int, list[int]]]]
 """Yields the tokens of answers by number of the prompt, for a batch of such numbers."""
 
 
-def _speech(model: Any, exam: Exam, beat: Callable[[], None]) -> Speech:
+def _speech(model: Any, exam: Exam, beat: Callable[[], None]) -> tuple[Speech, Mapping[int, float]]:
+    """Return how a model speaks, and where it is found how likely it finds a reference, by number of the prompt, once it was read."""
     if shared_beginning.suits(model):
-        asking = Asking(frozenset(exam.ends), exam.max_new_tokens, beat)
-        return Speaker(model, exam.prompts, asking).say
-    return lambda numbers: _generate(model, exam, numbers, beat)
+        asking = Asking(frozenset(exam.ends), exam.max_new_tokens, beat, exam.references)
+        speaker = Speaker(model, exam.prompts, asking)
+        return speaker.say, speaker.likely
+    return lambda numbers: _generate(model, exam, numbers, beat), {}
 
 
 class _Pulse(StoppingCriteria):  # type: ignore[misc]  # transformers ships no types

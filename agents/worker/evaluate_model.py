@@ -168,13 +168,13 @@ def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
     room = max(1, base.context_tokens - spec.recipe.max_new_tokens)
     # A prompt that the model has no room for loses its beginning, for all models alike.
     prompts = [asked_ids(tokenizer, row)[-room:] for row in rows]
-    exam = Exam(prompts, ends, spec.recipe.max_new_tokens)
+    references = [reference(tokenizer, row) for row in rows]
+    told = told_references(tokenizer, references, prompts, ends, base.context_tokens)
+    exam = Exam(prompts, ends, spec.recipe.max_new_tokens).telling(told)
     answers = (2 if parent_dir is None else 3) * len(rows)
     reporter.stage("answering with the base model", answers)
     asked = how.base(base)
     by_base, base_s = asked.timed_answers(tokenizer, exam, 0)
-    references = [reference(tokenizer, row) for row in rows]
-    told = told_references(tokenizer, references, exam, base.context_tokens)
     base_bits = bits(asked.likelihoods(ends[0], told, counted=False), told)
     by_prompts = better_prompts.answers(base, asked, rows, how)
     how.ask_general(base, asked)
@@ -214,13 +214,17 @@ def sit(where: BaseFolder, rows: list[Row], how: Evaluation) -> Sitting:
 
 
 def told_references(
-    tokenizer: Any, references: Sequence[str], exam: Exam, context_tokens: int
+    tokenizer: Any,
+    references: Sequence[str],
+    prompts: Sequence[list[int]],
+    ends: Sequence[int],
+    context_tokens: int,
 ) -> list[Said]:
     """Return the references as if a model told them: where there is no room, the prompt loses its beginning."""
     told = []
-    for text, prompt in zip(references, exam.prompts, strict=True):
+    for text, prompt in zip(references, prompts, strict=True):
         ids = tokenizer(text, add_special_tokens=False)["input_ids"][: context_tokens - 1]
-        ids = ids or exam.ends[:1]
+        ids = ids or list(ends[:1])
         told.append(Said(prompt[-(context_tokens - len(ids)) :], ids, len(prompt) + len(ids)))
     return told
 

@@ -127,6 +127,8 @@ class Asked:
     key: str | None
     """By `model_key`. None: nobody will ask this model again, so nothing is kept."""
     reporter: Reporter
+    read: dict[str, float] = field(default_factory=dict)
+    """How likely it finds references that it read along with their prompts, by prompt and reference."""
 
     def answers(self, tokenizer: Any, exam: Exam, before: int) -> list[Answer]:
         """Return the answers in the order of the prompts, told as steps after the `before` ones."""
@@ -145,6 +147,9 @@ class Asked:
                     self._tell(before, len(said), len(said) - len(keys) + len(left))
         for i in left:
             self._note(keys[i], tokens=said[i].tokens, ids=said[i].ids)
+            likely = said[i].likely
+            if likely is not None and exam.references is not None:
+                self.read[_hash([exam.prompts[i], exam.references[i]])] = likely
         return [said[i] for i in range(len(keys))]
 
     def timed_answers(
@@ -168,16 +173,20 @@ class Asked:
             for k in keys
         ]
         values = [None if line is None else line.mean_log_prob for line in found]
-        left = [i for i, value in enumerate(values) if value is None]
+        unknown = [i for i, value in enumerate(values) if value is None]
+        read = {i: self.read.get(_hash([texts[i].prompt, texts[i].answer])) for i in unknown}
+        fresh = {i: value for i, value in read.items() if value is not None}
+        left = [i for i in unknown if i not in fresh]
         if left:
             model = self.load()
             with self.known.asking() if counted else nullcontext():
                 asked = mean_log_probs(model, pad_id, [texts[i] for i in left], self.reporter.beat)
-            for i, value in zip(left, asked, strict=True):
-                values[i] = value
-                tokens = len(texts[i].prompt) + len(texts[i].answer)
-                key = keys[i] if math.isfinite(value) else None
-                self._note(key, tokens=tokens if counted else None, mean_log_prob=value)
+            fresh |= dict(zip(left, asked, strict=True))
+        for i, value in fresh.items():
+            values[i] = value
+            tokens = len(texts[i].prompt) + len(texts[i].answer)
+            key = keys[i] if math.isfinite(value) else None
+            self._note(key, tokens=tokens if counted else None, mean_log_prob=value)
         return [value for value in values if value is not None]
 
     def _key(self, told: Any) -> str | None:

@@ -7,9 +7,6 @@ on chance nor, with one core per part, on how many there are.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -20,6 +17,7 @@ from agents.recipe import PARTS_AT_A_TIME, Recipe, is_lean
 from agents.worker import lean_layers, shared_beginning
 from agents.worker.answer_loss import answer_loss
 from agents.worker.base_model import LoadedBase
+from agents.worker.cores import shared_out
 from agents.worker.rows import IGNORED
 from agents.worker.shared_beginning import ATTENTION, SideBySide, side_by_side, through
 
@@ -85,7 +83,7 @@ class LeanSteps:
     ) -> Iterator[tuple[list[int], Result]]:
         """Yield each part of a padded batch, by the places of its rows, with what `work` makes of it; in their order."""
         parts, batches = _laid_out(*_rows(inputs), self.rows_at_once)
-        with _workers(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
+        with shared_out(PARTS_AT_A_TIME if self.rows_at_once > 1 else 1) as run:
             yield from zip(parts, run(work, batches), strict=True)
 
 
@@ -158,25 +156,3 @@ def _loss(model: PeftModel, batch: SideBySide, told: list[Tensor] | None = None)
     learnt = batch.targets != IGNORED
     head = language_model.get_output_embeddings().weight
     return answer_loss(hidden[learnt], head, batch.targets[learnt], told)
-
-
-@contextmanager
-def _workers(wanted: int) -> Iterator[Any]:
-    """Provide a `map` over parts that uses as many threads as there are cores for, each with its share of them."""
-    cores = torch.get_num_threads()
-    workers = min(wanted, cores)
-    if workers == 1:
-        yield map
-        return
-    with ThreadPoolExecutor(workers, initializer=partial(_share, cores // workers)) as threads:
-        try:
-            yield threads.map
-        finally:
-            # what a thread sets is also what later threads start with
-            torch.set_num_threads(cores)
-
-
-def _share(cores: int) -> None:
-    # A thread takes over the common number at its first look, which must not come after it was given its own.
-    torch.get_num_threads()
-    torch.set_num_threads(cores)

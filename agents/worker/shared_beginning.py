@@ -90,10 +90,10 @@ def suits(model: Any) -> bool:
 
 
 @contextmanager
-def attending(model: Any, attention: str = ATTENTION) -> Iterator[None]:
-    """Let a language model use an attention of ours for a while."""
+def attending(model: Any) -> Iterator[None]:
+    """Let a language model use our attention for a while."""
     before = model.config._attn_implementation
-    model.set_attn_implementation(attention)
+    model.set_attn_implementation(ATTENTION)
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from agents import memory
 from agents.worker import answers, lean_answers, likelihood, on_gpu, shared_beginning
 from agents.worker.answers import Answer, Exam, answer, rows_that_fit
+from agents.worker.lean_attention import Beginning, Held
 from agents.worker.shaped_rows import Said
 from configs.registry import architecture_of
 
@@ -247,7 +248,7 @@ def test_a_row_holds_as_much_as_the_formula_says() -> None:
     asked = model().merge_and_unload()
     widths = architecture_of(asked.config.to_dict())
     assert widths is not None
-    held = lean_answers._Held(lean_answers._Beginning(), 3, 50)
+    held = Held(Beginning(), 3, 50)
     for layer in range(2):
         key = torch.zeros(3, 2, 50, 4)
         held.put(layer, 0, key, key)

@@ -22,7 +22,8 @@ def reserve(session: Session, services: Services, run: Run) -> str | None:
     if plan is None:
         raise LookupError(f"run {run.id} has no plan to reserve for")
     settings = services.settings.budgets
-    minutes = Estimate(**plan.estimate).total_s / 60
+    want_s = plan.estimate.get("total_s") or Estimate(**plan.estimate).total_s
+    minutes = want_s / 60
     want = _want(run, plan.revision, minutes, settings)
     short = budgets.reserve(session, want, _limits(settings), services.clock.now())
     return None if short is None else _sorry(short, settings.currency)

@@ -201,6 +201,8 @@ def _wanted_stop(session: Session, job: Job, run: Run) -> StopMode | None:
         return StopMode.CANCEL if run.phase is Phase.CANCELLED else None
     if run.phase in FINAL:
         return StopMode.CANCEL
+    if run.phase is Phase.DELIVERING and job.kind != JobKind.WORKFLOW_CLAIM:
+        return StopMode.CANCEL  # somebody takes what there is
     if job.kind == JobKind.TRAIN and run.phase is Phase.BUILDING:
         gate = approvals.latest(session, job.run_id, GateKind.CHECKPOINT, job.iteration)
         if gate is not None and gate.decision in {Decision.REJECT, Decision.REVISE}:

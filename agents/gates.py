@@ -16,7 +16,7 @@ from storage.models import Approval, Decision, EvaluationReport, Run
 POLICY = "policy:standing permission"
 
 
-def ask(
+def ask(  # noqa: PLR0913  # who asks whom, about what, and for which time
     session: Session,
     services: Services,
     run: Run,
@@ -24,8 +24,12 @@ def ask(
     *,
     revision: int,
     shown: dict[str, Any],
+    permitted: bool = False,
 ) -> Approval:
-    """Open a gate and say so; `shown` is what the message shows and what a decision is bound to."""
+    """Open a gate and say so; `shown` is what the message shows and what a decision is bound to.
+
+    `permitted`: the plan, which a person has approved, says that nobody is asked.
+    """
     now = services.clock.now()
     limits = services.settings.approvals
     approval = approvals.open_or_get(
@@ -49,8 +53,8 @@ def ask(
         {**shown, "approval_id": approval.id},
         now,
     )
-    permitted = {*services.settings.approvals.policy, *run.policy} & STANDING
-    if gate in permitted and approval.id is not None:
+    standing = {*services.settings.approvals.policy, *run.policy} & STANDING
+    if (gate in standing or (permitted and gate in STANDING)) and approval.id is not None:
         answer = Answer(Decision.APPROVE, POLICY, "standing permission")
         if approvals.decide(session, approval.id, approval.shown_sha256, answer, now):
             approval.decision = Decision.APPROVE

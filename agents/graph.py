@@ -6,11 +6,13 @@
                    └────────────────── DEBUGGING ←────────────────┘
                                                           DELIVERED ⇄ EXPORTING
                                                           DELIVERED ⇄ PUBLISHING
+    A run that improves a workflow takes the same phases; its review may lead to EVALUATING again, for some of the edits
     A person goes back to the plan of an earlier try: REVIEWING, DELIVERED or FAILED → PLANNING
     A person takes a try that was measured: PLANNING … REVIEWING, DELIVERED or FAILED → DELIVERING
 
 `START` and every node leave through one router that reads `Run.phase`, so that driving a run is start, resume, crash
-recovery and scheduler tick in one. Checkpoints are disposable: rows are the truth.
+recovery and scheduler tick in one. What a phase does for a model and for a workflow is in one table: no node asks which of
+the two it serves. Checkpoints are disposable: rows are the truth.
 """
 
 import logging
@@ -25,8 +27,17 @@ from sqlmodel import Session
 from agents import debugger, evaluator, exporter, intake, orchestrator, publisher, trainer, work
 from agents.services import Services
 from agents.state import RunState
+from agents.workflow_loop import (
+    handing_over,
+    measuring,
+    planning,
+    proposing,
+    reading,
+    reviewing,
+    stopping,
+)
 from storage import runs
-from storage.models import FINAL, Phase, Run
+from storage.models import FINAL, Phase, Run, Target
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +55,23 @@ NODES: dict[Phase, tuple[str, Any]] = {
     Phase.EXPORTING: ("exporter", exporter.export),
     Phase.PUBLISHING: ("publisher", publisher.publish),
 }
+"""What a phase does."""
+
+OF_WORKFLOWS: dict[Phase, tuple[str, Any]] = {
+    Phase.PREPARING: ("workflow_intake", reading.prepare),
+    Phase.PLANNING: ("workflow_plan", planning.plan),
+    Phase.BUILDING: ("workflow_proposer", proposing.propose),
+    Phase.EVALUATING: ("workflow_evaluator", measuring.measure),
+    Phase.REVIEWING: ("workflow_review", reviewing.review),
+    Phase.DEBUGGING: ("workflow_stopper", stopping.stop_or_go_on),
+    Phase.DELIVERING: ("workflow_deliver", handing_over.deliver),
+}
+"""What a phase does where it is a workflow that is improved, as far as that is something else."""
+
+STEPS: dict[Target, dict[Phase, tuple[str, Any]]] = {
+    Target.MODEL: NODES,
+    Target.WORKFLOW: NODES | OF_WORKFLOWS,
+}
 
 RECURSION_LIMIT = 60
 """Nodes that one drive may pass; a run that needs more is going in circles."""
@@ -51,15 +79,16 @@ RECURSION_LIMIT = 60
 
 async def _route(state: RunState, runtime: Runtime[Services]) -> str:
     run = await runtime.context.db.read(runs.get, state["run_id"])
-    return END if run.phase in FINAL or run.paused else NODES[run.phase][0]
+    return END if run.phase in FINAL or run.paused else STEPS[run.target][run.phase][0]
 
 
 def build(checkpointer: BaseCheckpointSaver[str]) -> Graph:
     """Return the compiled graph."""
     graph = StateGraph(RunState, context_schema=Services)
-    destinations: dict[Any, str] = {END: END} | {name: name for name, _node in NODES.values()}
+    nodes = {name: node for steps in STEPS.values() for name, node in steps.values()}
+    destinations: dict[Any, str] = {END: END} | {name: name for name in nodes}
     graph.add_conditional_edges(START, _route, destinations)
-    for name, node in NODES.values():
+    for name, node in nodes.items():
         graph.add_node(name, node)
         graph.add_conditional_edges(name, _route, destinations)
     return graph.compile(checkpointer=checkpointer)

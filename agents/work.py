@@ -141,11 +141,17 @@ def file_ref(services: Services, dataset: Dataset) -> FileRef:
 def reopen_failed(session: Session, services: Services, run: Run) -> None:
     """Queue a further attempt at the job that a run failed with, when a person resumes it; some failed without one."""
     mine = [job for job in jobs.own_of_run(session, number(run)) if job.iteration == run.iteration]
-    if mine and mine[-1].state is JobState.CLOSED and mine[-1].outcome not in USABLE:
-        jobs.open_or_get(session, _next_attempt(mine[-1], services))
+    if mine:
+        try_again(session, services, mine[-1])
 
 
-def _next_attempt(job: Job, services: Services) -> Job:
+def try_again(session: Session, services: Services, job: Job, **fresh: Any) -> None:
+    """Queue a further attempt at a job that has failed; `fresh` are fields of its spec that are as they are now."""
+    if job.state is JobState.CLOSED and job.outcome not in USABLE:
+        jobs.open_or_get(session, _next_attempt(job, services, fresh))
+
+
+def _next_attempt(job: Job, services: Services, fresh: dict[str, Any]) -> Job:
     attempt = job.attempt + 1
     return Job(
         id=jobs.job_id(job.run_id, job.iteration, job.kind, attempt),
@@ -155,7 +161,7 @@ def _next_attempt(job: Job, services: Services) -> Job:
         kind=job.kind,
         attempt=attempt,
         needs_slot=job.needs_slot,
-        spec=job.spec,
+        spec={**job.spec, **fresh},
         expected_s=job.expected_s,
         created_at=services.clock.now(),
     )
@@ -193,7 +199,8 @@ def fail(session: Session, services: Services, run: Run, reason: str) -> None:
     now = services.clock.now()
     runs.end(session, run, Phase.FAILED, now, failure=reason)
     approvals.void(session, number(run), now, by="policy:run-ended")
-    events.say(session, number(run), "ended", f"v{run.version}:failed", {"reason": reason}, now)
+    shown = {"reason": reason, "iteration": run.iteration}
+    events.say(session, number(run), "ended", f"v{run.version}:failed", shown, now)
 
 
 def cancel(session: Session, services: Services, run: Run, *, by: str) -> None:
@@ -201,7 +208,8 @@ def cancel(session: Session, services: Services, run: Run, *, by: str) -> None:
     now = services.clock.now()
     runs.end(session, run, Phase.CANCELLED, now)
     approvals.void(session, number(run), now, by="policy:run-cancelled")
-    events.say(session, number(run), "ended", f"v{run.version}:cancelled", {"by": by}, now)
+    shown = {"by": by, "iteration": run.iteration}
+    events.say(session, number(run), "ended", f"v{run.version}:cancelled", shown, now)
 
 
 def _again(services: Services, job: Job) -> bool:

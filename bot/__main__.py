@@ -199,7 +199,7 @@ def publish(
 ) -> None:
     """Push the adapter of a delivered run to the Hub, after a question that shows what will be seen by whom."""
     from agents.jobs import ExportFormat
-    from bot.commands import ADAPTER
+    from bot.fetching import ADAPTER
     from bot.publish_wishes import Publish
     from bot.session import Job
 
@@ -228,12 +228,12 @@ def reproduce(
 def download(
     run_id: RunId,
     what: Annotated[
-        str, typer.Argument(metavar="[WHAT]", help="adapter, merged, gguf or gguf_adapter.")
+        str, typer.Argument(metavar="[WHAT]", help="merged, gguf, gguf_adapter; tests, ledger.")
     ] = "adapter",
     to: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path(),
     data_dir: DataDir = None,
 ) -> None:
-    """Copy the adapter of a run, or another format of it, into a folder. A running bot gives links instead."""
+    """Copy what a run has handed over, or another format of it, into a folder. A running bot gives links instead."""
     from bot.session import download as fetch
 
     loaded = load(data_dir)

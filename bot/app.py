@@ -16,9 +16,10 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from agents import graph, llm
 from agents.dispatch import Dispatcher
 from agents.jury import Jury
-from agents.launchers import Launcher
+from agents.launchers import WORKFLOW, Launcher
 from agents.launchers.local import LocalLauncher
 from agents.services import Clock, Services, SystemClock
+from agents.workflow.workplace import API_KEY
 from bot import downloads
 from bot.commands import Commands
 from bot.desk import Desk
@@ -113,7 +114,7 @@ async def open_app(
             commands=commands,
             desk=Desk(services, commands, by_name),
             driver=driver,
-            dispatcher=Dispatcher(services, launcher or LocalLauncher(settings.launcher)),
+            dispatcher=Dispatcher(services, launcher or _launcher(settings)),
             keeper=Keeper(services),
             jury=Jury(services),
             feeds={},
@@ -126,6 +127,13 @@ async def open_app(
         for surface in surfaces:
             app.add_surface(surface)
         yield app
+
+
+def _launcher(settings: Settings) -> Launcher:
+    """Return what starts jobs; those of workflows alone get the key of their back end."""
+    key = settings.workflows.api_key
+    secrets = {} if key is None else {WORKFLOW: {API_KEY: key.get_secret_value()}}
+    return LocalLauncher(settings.launcher, secrets)
 
 
 @asynccontextmanager

@@ -18,8 +18,9 @@ from agents import jury, preferences, work
 from agents.jobs import Answered, EvaluateResult, FileRef
 from agents.recipe import Metric
 from agents.services import Services, UserError
-from bot import controls, rights
+from bot import controls, rights, targets
 from bot.surface import Person
+from bot.targets import Verb
 from storage import blind, datasets, events, runs
 from storage.blind import Pair
 from storage.models import Ballot, BlindTest, Choice, EvaluationReport, Run, Vote
@@ -75,7 +76,7 @@ class Blind:
     async def compare(self, run_id: int, person: Person) -> str:
         """Ask which answer is better, from where it was left. Raises: UserError."""
         services = self.services
-        report = await services.db.read(_report, services, run_id, person)
+        report = await services.db.read(_report, services, run_id, person, Verb.COMPARE)
         answers = await asyncio.to_thread(_answers, services, report)
         return await services.db.write(_begin, services, report, answers)
 
@@ -87,7 +88,7 @@ class Blind:
                 "No language model is configured here. Whoever runs this Tunewright sets `llm.kind` (openai or ollama) and "
                 "`llm.model`, and starts it again."
             )
-        report = await services.db.read(_report, services, run_id, person)
+        report = await services.db.read(_report, services, run_id, person, Verb.JUDGE)
         answers = await asyncio.to_thread(_answers, services, report)
         return await services.db.write(_wish_judge, services, report, answers, services.llm.name)
 
@@ -116,12 +117,15 @@ class Blind:
         return await self.vote(ballot_id, person, choice)
 
 
-def _report(session: Session, services: Services, run_id: int, person: Person) -> EvaluationReport:
+def _report(
+    session: Session, services: Services, run_id: int, person: Person, verb: Verb
+) -> EvaluationReport:
     run = controls.find(session, run_id)
     if run is None:
         raise UserError(controls.none_here(run_id))
     if not rights.may_decide(services.settings, person, run):
         raise UserError(controls.whose(services, run).replace("answer this", "do that"))
+    targets.check(run, verb)
     found = [
         report
         for iteration in range(run.iteration, 0, -1)

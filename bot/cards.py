@@ -13,12 +13,14 @@ from bot import (
     reports,
     status_cards,
     why_cards,
+    workflow_cards,
+    workflow_questions,
 )
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import clip, inline, plain, size
 from configs.schema import GateKind
-from storage.models import FINAL, Phase, Run
+from storage.models import FINAL, Phase, Run, Target
 
 MOST_FINDINGS = 6
 MOST_EXAMPLES = 3
@@ -40,18 +42,34 @@ PHASES = {
 }
 """What people are told a run is at."""
 
+PHASES_OF_WORKFLOWS = PHASES | {
+    Phase.PREPARING: "reading the workflow and its tests",
+    Phase.BUILDING: "looking for changes",
+    Phase.EVALUATING: "running proposals beside what stands",
+    Phase.REVIEWING: "waiting for a yes to a change",
+    Phase.DEBUGGING: "deciding how it goes on",
+    Phase.DELIVERING: "the last comparison",
+    Phase.DELIVERED: "done: the workflow is ready",
+}
+"""The same, where a workflow is improved."""
+WORDS = {Target.MODEL: (PHASES, "try"), Target.WORKFLOW: (PHASES_OF_WORKFLOWS, "round")}
+"""What phases and iterations are called."""
+FILES = {Target.MODEL: "data", Target.WORKFLOW: "files"}
+"""What uploads are called."""
+
 
 def render(scene: Scene) -> Card:
     """Return the card of an event as it should look now."""
-    return RENDERERS[scene.event.kind](scene)
+    return RENDERERS[scene.run.target][scene.event.kind](scene)
 
 
 def state(run: Run) -> str:
     """Say in a few words where a run is."""
-    words = PHASES[run.phase]
+    phases, iteration = WORDS[run.target]
+    words = phases[run.phase]
     if run.paused and run.phase not in FINAL:
         return f"paused ({words})"
-    return f"{words} (try {run.iteration})" if run.iteration > 1 else words
+    return f"{words} ({iteration} {run.iteration})" if run.iteration > 1 else words
 
 
 def _opened(scene: Scene) -> Card:
@@ -64,7 +82,7 @@ def _opened(scene: Scene) -> Card:
         title=f"Run #{run.id}: {state(run)}",
         body=f"**{plain(run.goal)}**",
         fields=(
-            Field("data", about or "–"),
+            Field(FILES[run.target], about or "–"),
             Field("model", plain(run.model, 80)),
             Field("asked for by", plain(run.owner_name or run.owner, 60)),
         ),
@@ -202,7 +220,7 @@ def _notice(scene: Scene) -> Card:
     )
 
 
-RENDERERS: dict[str, Callable[[Scene], Card]] = {
+OF_MODELS: dict[str, Callable[[Scene], Card]] = {
     "opened": _opened,
     "data": data_cards.data,
     "status": status_cards.status,
@@ -224,9 +242,25 @@ RENDERERS: dict[str, Callable[[Scene], Card]] = {
     GateKind.PUBLISH.value: publish_cards.question,
 }
 
+OF_WORKFLOWS: dict[str, Callable[[Scene], Card]] = {
+    "workflow": workflow_cards.workflow,
+    "stands": workflow_cards.stands,
+    "round": workflow_cards.round_,
+    "delivered": workflow_cards.delivered,
+    GateKind.PLAN.value: workflow_questions.plan,
+    GateKind.CHANGE.value: workflow_questions.change,
+    GateKind.EDIT.value: workflow_questions.edit,
+    GateKind.KEEP.value: workflow_questions.keep,
+}
+"""Cards of a run that improves a workflow, as far as they are other ones."""
+
+RENDERERS = {Target.MODEL: OF_MODELS, Target.WORKFLOW: OF_MODELS | OF_WORKFLOWS}
+"""By what a run improves, and what an event is about."""
+
 TITLE_LIMIT = 90
 
 
 def thread_name(run: Run) -> str:
     """Return the name of a run's thread, at most 100 characters."""
-    return clip(f"#{run.id} {' '.join(run.goal.split())} · {run.model}", TITLE_LIMIT)
+    model = f" · {run.model}" if run.target is Target.MODEL else ""
+    return clip(f"#{run.id} {' '.join(run.goal.split())}{model}", TITLE_LIMIT)

@@ -36,12 +36,14 @@ Series = Sequence[tuple[int, float]]
 class ChartSpec:
     """A picture still to be drawn."""
 
-    kind: Literal["loss", "reward", "comparison", "map", "attribution", "attention", "layers"]
+    kind: Literal[
+        "loss", "reward", "comparison", "map", "attribution", "attention", "layers", "rounds"
+    ]
     title: str
     data: dict[str, Any]
     """Of a loss or a reward: `training` and `dev`, lists of (step, value). Of a comparison: `bars`, see `Bar`. Of a map: `points`,
     lists of (confidence, variability, region, doubted), and how many rows are `easy`, `ambiguous` and `hard`. Of what words
-    weigh: `strips`, each with a `name` and `words`, lists of (text, weight). Of layers: `sizes`, a list of (layer, size)."""
+    weigh: `strips`, each with a `name` and `words`, lists of (text, weight). Of layers: `sizes`, a list of (layer, size). Of rounds: `rates`, lists of (label, share, low, high)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Chart:
 def comparison_chart(title: str, bars: Sequence[Bar]) -> ChartSpec:
     """Describe bars of base against tuned, with the interval of the gain; the first few are drawn."""
     return ChartSpec("comparison", title, {"bars": [asdict(bar) for bar in bars[:MOST_BARS]]})
+
+
+def round_chart(title: str, rates: Sequence[tuple[str, float, float, float]]) -> ChartSpec:
+    """Describe a share by round, each with its label and the ends of its interval, 0 … 1."""
+    return ChartSpec("rounds", title, {"rates": [list(rate) for rate in rates]})
 
 
 async def draw(spec: ChartSpec) -> Chart | None:
@@ -109,6 +116,9 @@ def describe(spec: ChartSpec) -> str:
             sentences += _heaviest(spec.kind, strip["name"], strip["words"])
     elif spec.kind == "layers":
         sentences = [f"Bar chart: {spec.title}.", *_extremes(spec.data["sizes"])]
+    elif spec.kind == "rounds":
+        told = (f"{label}: {100 * share:.0f} %" for label, share, _low, _high in spec.data["rates"])
+        sentences = [f"Line chart: {spec.title}. By round {', '.join(told)}."]
     else:
         sentences = [f"Line chart: {spec.title}."]
         sentences += _trend(f"Training {spec.kind}", spec.data["training"], spec.kind)
@@ -228,6 +238,8 @@ def paint(spec: ChartSpec) -> None:
         _paint_bars(axes, [Bar(**bar) for bar in spec.data["bars"]])
     elif spec.kind == "map":
         _paint_map(axes, spec.data)
+    elif spec.kind == "rounds":
+        _paint_rounds(axes, spec.data["rates"])
     else:
         _paint_curves(axes, spec.kind, spec.data["training"], spec.data["dev"])
     if not strips:
@@ -257,6 +269,25 @@ def _paint_curves(axes: Any, kind: str, training: Series, dev: Series) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.2)
     axes.legend(frameon=False)
+
+
+def _paint_rounds(axes: Any, rates: list[tuple[str, float, float, float]]) -> None:
+    places = range(len(rates))
+    shares = [100 * share for _label, share, _low, _high in rates]
+    reach = [
+        [max(0.0, 100 * (share - low)) for _label, share, low, _high in rates],
+        [max(0.0, 100 * (high - share)) for _label, share, _low, high in rates],
+    ]
+    axes.errorbar(
+        places, shares, yerr=reach, color=SKY, marker="o", capsize=5, ecolor="white",
+        label="pass rate, with its 95 % interval",
+    )  # fmt: skip
+    axes.set_xticks(list(places), [label for label, *_rest in rates], parse_math=False)
+    axes.set_xlabel("as it stood in round")
+    axes.set_ylabel("runs that pass, %")
+    axes.set_ylim(0, 105)
+    axes.grid(axis="y", alpha=0.2)
+    axes.legend(frameon=False, loc="lower right")
 
 
 def _paint_bars(axes: Any, bars: list[Bar]) -> None:

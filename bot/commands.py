@@ -5,14 +5,12 @@ Each is one transaction and safe to repeat. Refusals are `UserError`s that say w
 
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from pydantic import ValidationError
 from sqlmodel import Session
 
 from agents import (
     backends,
-    budget,
     continuing,
     feedback,
     judging,
@@ -25,53 +23,36 @@ from agents.continuing import Parent
 from agents.jobs import ExportFormat
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
-from bot import controls, delivering, further_wishes, rights, uploads, why_wishes
+from bot import (
+    answering,
+    controls,
+    fetching,
+    rights,
+    targets,
+    toggling,
+    uploads,
+    why_wishes,
+    workflow_start,
+)
+from bot.answering import Effect, Reaction
 from bot.blind import Blind
 from bot.downloads import Links
-from bot.notebook import differences, tries
+from bot.fetching import ADAPTER, Fetched
+from bot.notebook import told
 from bot.notebook.differences import Difference
-from bot.notebook.tries import Tries
+from bot.notebook.round_differences import RoundDifference
+from bot.notebook.told import Told
 from bot.publish_wishes import Publish
 from bot.surface import Person
-from bot.text import plain
+from bot.targets import Verb
 from bot.uploads import Upload
+from bot.workflow_start import StartWorkflow
 from configs.schema import GateKind
-from storage import approvals, datasets, events, runs
-from storage.approvals import Answer
+from storage import events, runs
 from storage.files import StoredFile
-from storage.models import Approval, Decision, Run
+from storage.models import Decision, Run
 
 METHODS = methods.NAMES
-ADAPTER = "adapter"
-YES_OR_NO = {
-    GateKind.CHECKPOINT.value: "Here I only understand ✅ (go on) or ❌ (stop here).",
-    GateKind.PUBLISH.value: "Here I only understand ✅ (push it) or ❌ (don't). For another repository or visibility: ❌, "
-    "and `/finetune publish` again.",
-}
-"""Gates that take no words, and what is said to somebody who tries."""
-
-
-class Effect(StrEnum):
-    """What became of an answer to a gate."""
-
-    DECIDED = "decided"
-    """It counts."""
-    TOO_LATE = "too_late"
-    """The gate had been answered before."""
-    NOT_ALLOWED = "not_allowed"
-    """The person may not answer, and has just been told so for the first time."""
-    NOT_ALLOWED_AGAIN = "not_allowed_again"
-    """The person may not answer and knows it."""
-    UNCLEAR = "unclear"
-    """It cannot count as it is: words where only ✅ or ❌ are understood, or a ✅ that no budget has room for."""
-
-
-@dataclass(frozen=True)
-class Reaction:
-    """What became of an answer, and what to tell the person (nothing, where the message itself will show it)."""
-
-    effect: Effect
-    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,12 +127,22 @@ class Commands:
         self.services.wake(work.number(run))
         return run
 
+    async def start_workflow(self, wish: StartWorkflow) -> Run:
+        """Start a run that improves a workflow, once. Raises: UserError: no right, too many open runs, or no such file."""
+        workflow_start.check_name(wish.file.name)
+        workflow_start.check_goal(wish.wish.goal)
+        self.check_may_start(wish.person, wish.guild)
+        run = await self.services.db.write(workflow_start.start, self.services, wish)
+        self.services.wake(work.number(run))
+        return run
+
     async def _parent(self, wish: Start) -> Parent | None:
         number = wish.continue_from or continuing.named(wish.goal)
         if number is None:
             return None
         run = await self.services.db.read(controls.find, number)
         if run and (wish.sees_all or rights.may_see(wish.person, run, wish.guild)):
+            targets.check(run, Verb.CONTINUE)
             return await self.services.db.read(continuing.find, run)
         raise UserError(controls.none_here(number))
 
@@ -182,7 +173,7 @@ class Commands:
     ) -> Reaction:
         """Answer a gate; `shown_prefix` is the start of the hash of what the person saw, where the surface knows it."""
         reaction, run_id = await self.services.db.write(
-            _decide, self.services, approval_id, shown_prefix, person, decision, comment
+            answering.decide, self.services, approval_id, shown_prefix, person, decision, comment
         )
         if reaction.effect is Effect.DECIDED and run_id is not None:
             self.services.wake(run_id)
@@ -194,6 +185,26 @@ class Commands:
         if decision is not None:
             return await self.decide(approval_id, None, person, decision)
         return await self.decide(approval_id, None, person, Decision.REVISE, words.strip()[:4000])
+
+    async def toggle(  # who, about which question, and what of it
+        self,
+        approval_id: int,
+        shown_prefix: str | None,
+        person: Person,
+        number: int,
+        *,
+        taken: bool,
+    ) -> Reaction:
+        """Take or drop one edit, from 1, of a change that is asked about, as long as the question stands."""
+        return await self.services.db.write(
+            toggling.toggle,
+            self.services,
+            approval_id,
+            shown_prefix,
+            person,
+            number,
+            taken=taken,
+        )
 
     async def pause(self, run_id: int, person: Person) -> str:
         """Stop a run where it is, to be resumed. Raises: UserError."""
@@ -239,34 +250,30 @@ class Commands:
 
     async def download(
         self, run_id: int, person: Person, guild: str | None, what: str = ADAPTER
-    ) -> str:
-        """Return a fresh link to the adapter of a run, or to another format of it. Raises: UserError."""
+    ) -> Fetched:
+        """Return a fresh link to the adapter or the workflow of a run, or to another file of it. Raises: UserError."""
         run = await self.visible(run_id, person, guild)
-        found = await self.services.db.read(datasets.artifact, run_id, what)
-        if found is None and what != ADAPTER:
-            raise UserError(
-                f"Run #{run.id} has not been written as {what} yet. `/finetune export` does it."
-            )
-        if found is None:
-            raise UserError(f"Run #{run.id} has no adapter yet; it is {run.phase.value}.")
-        return self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
+        found = await self.services.db.read(fetching.find, run, what)
+        url = self.links.link(found.sha256, found.name, run_id, self.services.clock.now())
+        return Fetched(found.name, url)
 
     async def why(self, run_id: int, person: Person, guild: str | None, item: str) -> str:
         """Have the answer of the tuned model to one test row explained. Raises: UserError."""
         run = await self.visible(run_id, person, guild)
+        targets.check(run, Verb.WHY)
         return await why_wishes.why(self.services, run, person, item)
 
-    async def tries(self, run_id: int, person: Person, guild: str | None) -> Tries:
-        """Return the tries of a run that is this person's business. Raises: UserError."""
+    async def tries(self, run_id: int, person: Person, guild: str | None) -> Told:
+        """Return the tries or rounds of a run that is this person's business. Raises: UserError."""
         await self.visible(run_id, person, guild)
-        return await self.services.db.read(tries.read, run_id)
+        return await self.services.db.read(told.read, self.services, run_id)
 
     async def diff(
         self, run_id: int, person: Person, guild: str | None, numbers: tuple[int, int]
-    ) -> Difference:
-        """Return what is different between two tries. Raises: UserError."""
-        told = await self.tries(run_id, person, guild)
-        return await differences.between(told, *numbers, self.services.files)
+    ) -> Difference | RoundDifference:
+        """Return what is different between two tries or rounds. Raises: UserError."""
+        known = await self.tries(run_id, person, guild)
+        return await told.between(known, *numbers, self.services.files)
 
     async def visible(self, run_id: int, person: Person, guild: str | None) -> Run:
         """Return a run that is this person's business. Raises: UserError."""
@@ -328,69 +335,3 @@ def _start(
     uploads.keep(session, work.number(run), given, wish.weights, now)
     events.say(session, work.number(run), "opened", "opened", {}, now)
     return run
-
-
-def _decide(  # noqa: PLR0913  # the arguments of a transaction are the facts it needs
-    session: Session,
-    services: Services,
-    approval_id: int,
-    shown_prefix: str | None,
-    person: Person,
-    decision: Decision,
-    comment: str | None,
-) -> tuple[Reaction, int | None]:
-    approval = approvals.get(session, approval_id)
-    if approval is None or (
-        shown_prefix is not None and not approval.shown_sha256.startswith(shown_prefix)
-    ):
-        return Reaction(Effect.TOO_LATE, "That question is not open any more."), None
-    run = runs.get(session, approval.run_id)
-    if not rights.may_decide(services.settings, person, run):
-        if approvals.tell_once(session, approval, person.id):
-            return Reaction(Effect.NOT_ALLOWED, controls.whose(services, run)), run.id
-        return Reaction(Effect.NOT_ALLOWED_AGAIN), run.id
-    answer = Answer(decision, person.id, person.name, comment)
-    try:
-        if delivering.by_reply(session, services, approval, person, comment):
-            return Reaction(Effect.DECIDED), run.id
-        parent = _checked(session, services, run, approval, person, answer)
-    except UserError as error:
-        return Reaction(Effect.UNCLEAR, str(error)), run.id
-    if approvals.decide(session, approval_id, approval.shown_sha256, answer, services.clock.now()):
-        if parent is not None:
-            runs.touch(session, run, parent=parent.model_dump(mode="json"))
-        return Reaction(Effect.DECIDED), run.id
-    session.refresh(approval)
-    return Reaction(Effect.TOO_LATE, _already(approval)), run.id
-
-
-def _checked(
-    session: Session,
-    services: Services,
-    run: Run,
-    approval: Approval,
-    person: Person,
-    answer: Answer,
-) -> Parent | None:
-    """Reserve what an approved plan takes; return the adapter that a reply wants to go on from.
-
-    Raises: UserError: the answer cannot count as it is.
-    """
-    if approval.decision is not Decision.OPEN:
-        return None
-    if answer.decision is Decision.REVISE:
-        if approval.gate in YES_OR_NO:
-            raise UserError(YES_OR_NO[approval.gate])
-        return further_wishes.read(session, run, approval, person, answer.comment or "")
-    asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}
-    if asks_for_time and answer.decision is Decision.APPROVE:
-        refused = budget.reserve(session, services, run)
-        if refused is not None:
-            raise UserError(refused)
-    return None
-
-
-def _already(approval: Approval) -> str:
-    who = plain(approval.decided_by_name or "the clock", controls.NAME_CHARS)
-    when = f"{approval.decided_at:%H:%M} UTC" if approval.decided_at else "earlier"
-    return f"That was answered already: {approval.decision.value} by {who}, {when}."

@@ -7,14 +7,26 @@ from sqlmodel import Session
 from agents import work
 from agents.jobs import ExportFormat
 from agents.services import Services, UserError
-from bot import delivering, export_wishes, publish_wishes, reverting, reviving, rights
+from bot import (
+    delivering,
+    export_wishes,
+    going_back,
+    publish_wishes,
+    reverting,
+    reviving,
+    rights,
+    targets,
+)
 from bot.publish_wishes import Publish
 from bot.surface import Person
+from bot.targets import Verb
 from bot.text import plain
 from storage import events, runs
-from storage.models import FINAL, Phase, Run
+from storage.models import FINAL, Phase, Run, Target
 
 NAME_CHARS = 60
+REVERT = {Target.MODEL: reverting.revert, Target.WORKFLOW: going_back.revert}
+DELIVER = {Target.MODEL: delivering.deliver, Target.WORKFLOW: going_back.deliver}
 
 
 def none_here(run_id: int) -> str:
@@ -55,31 +67,35 @@ def resume(session: Session, services: Services, run_id: int, person: Person) ->
 
 
 def revert(session: Session, services: Services, run_id: int, person: Person, to: int) -> str:
-    """Have a run go back to the plan of try `to`. Raises: UserError."""
+    """Have a run go back to the plan of try `to`, or to the workflow after round `to`. Raises: UserError."""
     run = _mine(session, services, run_id, person)
-    return reverting.revert(session, services, run, to, person)
+    return REVERT[run.target](session, services, run, to, person)
 
 
 def deliver(
     session: Session, services: Services, run_id: int, person: Person, number: int | None
 ) -> str:
-    """Have a try handed over, without a number the best one so far. Raises: UserError."""
+    """Have a try handed over, without a number the best one so far, or the workflow that stands. Raises: UserError."""
     run = _mine(session, services, run_id, person)
-    return delivering.deliver(session, services, run, number, person)
+    return DELIVER[run.target](session, services, run, number, person)
 
 
 def export(
     session: Session, services: Services, run_id: int, person: Person, wanted: ExportFormat
 ) -> str:
     """Note that an adapter is wanted in another format. Raises: UserError."""
-    return export_wishes.note(session, _mine(session, services, run_id, person), wanted)
+    run = _mine(session, services, run_id, person)
+    targets.check(run, Verb.EXPORT)
+    return export_wishes.note(session, run, wanted)
 
 
 def publish(
     session: Session, services: Services, run_id: int, person: Person, wish: Publish
 ) -> str:
     """Note that something delivered is to be published. Raises: UserError."""
-    return publish_wishes.note(session, services, _mine(session, services, run_id, person), wish)
+    run = _mine(session, services, run_id, person)
+    targets.check(run, Verb.PUBLISH)
+    return publish_wishes.note(session, services, run, wish)
 
 
 def cancel(session: Session, services: Services, run_id: int, person: Person) -> str:

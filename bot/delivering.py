@@ -15,7 +15,8 @@ from storage.approvals import Answer
 from storage.models import Approval, Decision, EvaluationReport, JobState, Phase, Run
 
 _WISH = re.compile(
-    r"\s*(?:please\s+)?(?:deliver|hand\s+over|give\s+me)\s+(?:the\s+)?(?:adapter\s+of\s+)?(?:the\s+)?(?:(?:try|iteration)\s+(\d+)|"
+    r"\s*(?:please\s+)?(?:deliver|hand\s+over|give\s+me)\s+(?:the\s+)?(?:adapter\s+of\s+)?(?:the\s+)?(?:(?:try|iteration|round)\s+(\d+)|"
+    r"what\s+stands|"
     r"best(?:\s+(?:one|try|so\s+far))*)(?:\s+please)?\s*[.!]?\s*",
     re.IGNORECASE,
 )

@@ -10,11 +10,14 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from agents.jobs import WorkflowWish
 from agents.services import Services, UserError
+from agents.workflow.yaml_source import MAX_SIZE_BYTES
 from bot.commands import METHODS, Commands, Start
 from bot.surface import Person, Surface
 from bot.text import size
 from bot.uploads import MOST_FILES, Upload
+from bot.workflow_start import StartWorkflow, check_goal, check_name
 from storage import inbox
 from storage.files import FileTooLarge, StoredFile
 from storage.models import Inbox, InboxState
@@ -49,6 +52,8 @@ class Wish:
     """Run whose adapter is to be trained further."""
     more: list[dict[str, Any]] = field(default_factory=list)
     """Further files: `file_name`, `size_bytes` and the `request` that fetches each."""
+    workflow: dict[str, Any] | None = None
+    """How a workflow is to be improved (`agents.jobs.WorkflowWish`); its tests are the further file. None: a model is trained."""
     request: dict[str, Any] = field(default_factory=dict)
     """What the surface needs to fetch the file and to answer: URLs, ids, tokens."""
 
@@ -74,10 +79,16 @@ class Desk:
         Raises: UserError: it is refused at once: no right, or a file that is announced as too large.
         """
         self.commands.check_may_start(wish.person, wish.guild)
-        if len(wish.more) >= MOST_FILES:
+        if wish.workflow is not None:
+            for name in (wish.file_name, *(more["file_name"] for more in wish.more)):
+                check_name(name)
+            check_goal(wish.goal)
+        elif len(wish.more) >= MOST_FILES:
             raise UserError(f"I merge up to {MOST_FILES} files in one run. Put some together.")
+        limit = self._limit(wish)
         for size_bytes in (wish.size_bytes, *(more["size_bytes"] for more in wish.more)):
-            self._check_size(size_bytes)
+            if size_bytes > limit:
+                raise UserError(_too_large(wish, limit))
         _row, new = await self.services.db.write(
             inbox.receive, wish.key, START, asdict(wish), self.services.clock.now()
         )
@@ -115,11 +126,13 @@ class Desk:
         await self.services.db.write(inbox.finish, row.id, state, now, outcome=text, run_id=run_id)
 
     async def _start(self, wish: Wish, surface: Surface) -> int:
-        file = await self._fetched(surface, wish.request)
+        file = await self._fetched(surface, wish, wish.request)
         more = [
-            Upload(await self._fetched(surface, other["request"]), other["file_name"])
+            Upload(await self._fetched(surface, wish, other["request"]), other["file_name"])
             for other in wish.more
         ]
+        if wish.workflow is not None:
+            return await self._start_workflow(wish, Upload(file, wish.file_name), more)
         run = await self.commands.start(
             Start(
                 key=wish.key,
@@ -138,17 +151,33 @@ class Desk:
         assert run.id is not None
         return run.id
 
-    async def _fetched(self, surface: Surface, request: dict[str, Any]) -> StoredFile:
-        limit = self.services.settings.intake.max_upload_bytes
+    async def _start_workflow(self, wish: Wish, file: Upload, more: list[Upload]) -> int:
+        run = await self.commands.start_workflow(
+            StartWorkflow(
+                key=wish.key,
+                person=wish.person,
+                guild=wish.guild,
+                home=wish.home,
+                file=file,
+                tests=more[0] if more else None,
+                goal=wish.goal,
+                wish=WorkflowWish.model_validate(wish.workflow),
+            )
+        )
+        assert run.id is not None
+        return run.id
+
+    async def _fetched(self, surface: Surface, wish: Wish, request: dict[str, Any]) -> StoredFile:
+        limit = self._limit(wish)
         try:
             return await self.services.files.put_stream(surface.fetch(request), limit)
         except FileTooLarge:
-            raise UserError(_too_large(limit)) from None
+            raise UserError(_too_large(wish, limit)) from None
 
-    def _check_size(self, size_bytes: int) -> None:
-        limit = self.services.settings.intake.max_upload_bytes
-        if size_bytes > limit:
-            raise UserError(_too_large(limit))
+    def _limit(self, wish: Wish) -> int:
+        """Return how large a file of a wish may be."""
+        most = self.services.settings.intake.max_upload_bytes
+        return most if wish.workflow is None else min(most, MAX_SIZE_BYTES)
 
     def _give_up(self, row_id: int, error: OSError) -> bool:
         self._tries[row_id] = self._tries.get(row_id, 0) + 1
@@ -156,5 +185,6 @@ class Desk:
         return self._tries[row_id] >= FETCH_TRIES
 
 
-def _too_large(limit_bytes: int) -> str:
-    return f"That file is larger than {size(limit_bytes)}, the most I take here. Send fewer rows."
+def _too_large(wish: Wish, limit_bytes: int) -> str:
+    advice = "Send fewer rows." if wish.workflow is None else "Workflows and tests are smaller."
+    return f"That file is larger than {size(limit_bytes)}, the most I take here. {advice}"

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import autotrain, hub, llm
+from bot import workflow_health
 from bot.checks import Check
 from bot.notebook import health
 from configs.schema import Backend, LLMSettings, Settings
@@ -73,6 +74,7 @@ async def examine(settings: Settings) -> list[Check]:
         *await _hub(settings),
         *await health.examine(settings),
         *await _language_model(settings.llm),
+        *await workflow_health.examine(settings),
     ]
 
 

@@ -128,7 +128,7 @@ class Feed:
                 await self._record(delivery, delivery.message_id, card)
             return
         waited_s = time.monotonic() - self._edited_s.get(event.id, float("-inf"))
-        if not card.final and waited_s < self.surface.edit_interval_s:
+        if not (card.final or _is_awaited(card)) and waited_s < self.surface.edit_interval_s:
             return
         await self.surface.edit(delivery.place, delivery.message_id, card)
         self._edited_s[event.id] = time.monotonic()
@@ -158,11 +158,11 @@ class Feed:
         self, card: Card, place: str
     ) -> tuple[tuple[charts.Chart, ...], tuple[File, ...], tuple[str, ...]]:
         """Return pictures and files of a new message, and a sentence for each file of a report that has to be left out."""
-        files: list[File] = []
+        files = [File(name, text.encode()) for name, text in card.texts]
         notes: tuple[str, ...] = ()
         limit_bytes = self.surface.attachment_limit_bytes(place)
         if card.report is not None:
-            files.append(File(report_files.MARKDOWN, card.report.encode()))
+            files.insert(0, File(report_files.MARKDOWN, card.report.encode()))
         if card.reported is not None:
             made = await asyncio.to_thread(report_files.written, card.reported, limit_bytes)
             files.extend(made.files)
@@ -174,3 +174,8 @@ class Feed:
         wanted = card.charts if self.surface.shows_pictures else ()
         drawn = [await charts.draw(spec) for spec in wanted]
         return tuple(chart for chart in drawn if chart is not None), tuple(files), notes
+
+
+def _is_awaited(card: Card) -> bool:
+    """Tell whether somebody who has just done something looks at a card for its effect."""
+    return card.question is not None and bool(card.question.taken)

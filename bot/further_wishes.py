@@ -5,10 +5,11 @@ from sqlmodel import Session
 from agents import continuing
 from agents.continuing import Parent
 from agents.services import UserError
-from bot import controls, rights
+from bot import controls, rights, targets
 from bot.surface import Person
+from bot.targets import Verb
 from configs.schema import GateKind
-from storage.models import Approval, Run
+from storage.models import Approval, Run, Target
 
 ASKED_ABOUT = frozenset({GateKind.PLAN, GateKind.CHANGE, GateKind.REPORT})
 """Questions whose answers may be about what is trained."""
@@ -22,7 +23,7 @@ def read(
     Raises: UserError: there is none, it is not this person's business, it does not fit, or it is too late for that.
     """
     number = continuing.named(words) if approval.gate in ASKED_ABOUT else None
-    if number is None:
+    if number is None or run.target is not Target.MODEL:
         return None
     if run.iteration > 1 or approval.gate == GateKind.REPORT:
         raise UserError(
@@ -33,6 +34,7 @@ def read(
         raise UserError(controls.none_here(number))
     if earlier.id == run.id:
         raise UserError(f"Run #{number} is this one. Name an earlier one.")
+    targets.check(earlier, Verb.CONTINUE)
     parent = continuing.find(session, earlier)
     continuing.check(parent, run.model, ())
     return parent

@@ -36,6 +36,7 @@ class Line:
         run = self.run
         return {
             "run": run.id,
+            "target": run.target.value,
             "phase": run.phase.value,
             "paused": run.paused,
             "iteration": run.iteration,

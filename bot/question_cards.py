@@ -295,7 +295,15 @@ def report(scene: Scene) -> Card:
     )
 
 
-def ask(scene: Scene, card: Card, *, yes: str, no: str, hint: str = "") -> Card:
+def ask(  # what both answers do, and what may be chosen among
+    scene: Scene,
+    card: Card,
+    *,
+    yes: str,
+    no: str,
+    hint: str = "",
+    taken: tuple[bool, ...] = (),
+) -> Card:
     """Turn a card into a question, or, once answered, into the record of who decided and when."""
     approval = scene.approval
     assert approval is not None
@@ -308,6 +316,7 @@ def ask(scene: Scene, card: Card, *, yes: str, no: str, hint: str = "") -> Card:
         shown_sha256=approval.shown_sha256,
         yes=yes,
         no=no,
+        taken=taken,
     )
     body = f"{card.body}\n\n✅ {yes} · ❌ {no}" + (f"\n{hint}" if hint else "")
     return replace(

@@ -22,7 +22,9 @@ from agents.jobs import (
 )
 from agents.launchers import Launcher
 from agents.services import UserError
+from bot import targets
 from bot.app import App, open_app
+from bot.targets import Verb
 from configs.schema import Backend, Settings
 from storage import jobs, runs
 from storage.models import Job
@@ -68,6 +70,7 @@ async def reproduce(
 
 def _training(session: Session, run_id: int) -> Job:
     run = runs.get(session, run_id)
+    targets.check(run, Verb.REPRODUCE)
     job = jobs.latest(session, run_id, JobKind.TRAIN, run.best_iteration or run.iteration)
     if job is None or job.outcome not in work.USABLE:
         raise UserError(f"Run #{run_id} has no adapter that could be trained once more.")

@@ -8,8 +8,10 @@ from sqlmodel import Session
 from agents import explanations, preferences
 from agents.jobs import Progress
 from agents.preferences import Judgement, Licence, People
+from agents.workflow_loop.facts import TESTS
+from configs.schema import GateKind
 from storage import approvals, blind, datasets, jobs, runs
-from storage.models import Approval, Ballot, Dataset, Event, Job, JobState, Run
+from storage.models import Approval, Ballot, Dataset, Event, Job, JobState, Run, Suggestion
 
 SOON_S = 5.0
 """Least that is said of a job that has outlived its estimate."""
@@ -63,6 +65,10 @@ class Scene:
     """Of a ballot's event."""
     opinions: Opinions = Opinions()
     """Of a report's event."""
+    edits: tuple[Suggestion, ...] = ()
+    """Of the question whether a change of a workflow stays: its edits, each with whether it is taken."""
+    tests: Dataset | None = None
+    """Of what was read of a workflow: the suite as it is used."""
     link: str | None = None
     """Where the adapter can be downloaded; made from the event, so that it stays the same."""
 
@@ -101,6 +107,10 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
         opinions=opinions(session, run, event.payload["iteration"])
         if event.kind == "report"
         else Opinions(),
+        edits=tuple(datasets.suggestions(session, event.run_id, event.payload["iteration"]))
+        if event.kind == GateKind.KEEP
+        else (),
+        tests=datasets.find(session, event.run_id, TESTS) if event.kind == "workflow" else None,
     )
 
 

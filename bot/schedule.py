@@ -40,6 +40,8 @@ QUESTIONS = {
     GateKind.CHECKPOINT: "whether training goes on",
     GateKind.REPORT: "the result",
     GateKind.PUBLISH: "publishing",
+    GateKind.EDIT: "whether a change may be run",
+    GateKind.KEEP: "whether a change stays",
 }
 
 

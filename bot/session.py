@@ -14,15 +14,17 @@ from agents.jobs import ExportFormat, ModelRef
 from agents.launchers import Launcher
 from agents.recipe import RecipeChange
 from agents.services import UserError
+from bot import controls, fetching
 from bot.app import App, open_app, run_app
-from bot.commands import ADAPTER, METHODS, Start
+from bot.commands import METHODS, Start
+from bot.fetching import ADAPTER
 from bot.publish_wishes import Publish
 from bot.surface import Person
 from bot.terminal import HERE, NAME, TerminalSurface, answer_questions
 from bot.uploads import Upload
 from configs.schema import GateKind, Settings
 from storage import blind, datasets, events, publications, runs
-from storage.models import FINAL, Phase, PublicationOutcome
+from storage.models import FINAL, Phase, PublicationOutcome, Target
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,7 @@ async def run(
     person = Person(f"{NAME}:{getpass.getuser()}", getpass.getuser())
     async with open_app(settings, surfaces=[surface], launcher=launcher) as app, run_app(app):
         run_id = await _begin(app, job, person)
-        asking = asyncio.create_task(answer_questions(app, surface, person))
-        ending = asyncio.create_task(_until_ended(app, run_id))
-        try:
-            done, _pending = await asyncio.wait(
-                {asking, ending}, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                task.result()  # nobody at the keyboard: EOFError
-        finally:
-            asking.cancel()
-            ending.cancel()
-            with suppress(asyncio.CancelledError):
-                await asking
-        phase = ending.result()
+        phase = await see_through(app, surface, person, run_id)
         if job.publish is not None and not await _published(app, run_id):
             return Phase.FAILED
         if phase is Phase.DELIVERED and job.export is None and job.publish is None:
@@ -87,6 +76,25 @@ async def run(
             surface.console.print("The link works until you press Ctrl+C.")
             await asyncio.Event().wait()
         return phase
+
+
+async def see_through(app: App, surface: TerminalSurface, person: Person, run_id: int) -> Phase:
+    """Give what is typed to the questions of a run until it has ended, and return how.
+
+    Raises: EOFError: a question needs somebody at the keyboard.
+    """
+    asking = asyncio.create_task(answer_questions(app, surface, person))
+    ending = asyncio.create_task(_until_ended(app, run_id))
+    try:
+        done, _pending = await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # nobody at the keyboard: EOFError
+    finally:
+        asking.cancel()
+        ending.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+    return ending.result()
 
 
 async def _begin(app: App, job: Job, person: Person) -> int:
@@ -137,7 +145,7 @@ async def _go_on(app: App, job: Job, run_id: int, person: Person) -> None:
         return
     if run.phase in {Phase.DELIVERED, Phase.CANCELLED}:
         raise UserError(
-            f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches its adapter, if it has one."
+            f"Run #{run.id} is over ({run.phase.value}). `tunewright download {run.id}` fetches what it has handed over, if it has."
         )
     await app.services.db.write(events.show_again, run_id)
     if run.paused or run.phase is Phase.FAILED:
@@ -166,8 +174,15 @@ def _kept(app: App, paths: Sequence[Path | None]) -> list[Upload]:
 
 
 async def _show_how_to_load(app: App, run_id: int, surface: TerminalSurface) -> None:
-    """Print the two lines with the base as it lies here, so that they work without a model hub."""
+    """Print the two lines with the base as it lies here, so that they work without a model hub; of a workflow how to get it."""
     run = await app.services.db.read(runs.get, run_id)
+    if run.target is Target.WORKFLOW:
+        surface.console.print(
+            f"`tunewright download {run_id}` copies it here, `tunewright workflow run FILE` runs it.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        return
     ref = app.services.model_ref(run.model)
     base = await asyncio.to_thread(_base_here, ref)
     packed = await app.services.db.read(datasets.artifact, run_id, "adapter")
@@ -208,11 +223,12 @@ async def download(settings: Settings, run_id: int, folder: Path, what: str = AD
     Raises: UserError: there is none. storage.database.AlreadyOpen: a running bot gives links out instead.
     """
     async with open_app(settings) as app:
-        packed = await app.services.db.read(datasets.artifact, run_id, what)
-        if packed is None:
+        run = await app.services.db.read(controls.find, run_id)
+        if run is None:
             raise UserError(
-                f"Run #{run_id} has no {what}. `tunewright status` shows how runs stand."
+                f"There is no run #{run_id}. `tunewright status` lists those that there are."
             )
+        packed = await app.services.db.read(fetching.find, run, what)
         target = folder / packed.name
         await asyncio.to_thread(shutil.copyfile, app.services.files.path(packed.sha256), target)
         return target

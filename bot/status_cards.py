@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.jobs import OUT_OF_MEMORY, JobKind, JobOutcome, Progress, row_name
+from agents.launchers import WORKFLOW_KINDS
 from bot import reports
 from bot.charts import sparkline
 from bot.scenes import Scene
@@ -22,6 +23,10 @@ WORK = {
     JobKind.EVALUATE: "Measuring base against tuned",
     JobKind.EXPLAIN: "Looking into an answer",
     JobKind.EXPORT: "Writing another format",
+    JobKind.WORKFLOW_READ: "Reading your workflow",
+    JobKind.WORKFLOW_PROPOSE: "Looking for changes",
+    JobKind.WORKFLOW_MEASURE: "Running the proposals",
+    JobKind.WORKFLOW_CLAIM: "The last comparison",
 }
 
 
@@ -29,16 +34,16 @@ def status(scene: Scene) -> Card:
     """Return the card of a job as it stands now."""
     kind = JobKind(scene.event.payload["kind"])
     job, run = scene.job, scene.run
-    title = WORK[kind] + _about(scene.event.payload)
+    title = WORK[kind] + _about(scene.event.payload, "round" if kind in WORKFLOW_KINDS else "try")
     if job is None:
         return Card(title=title, tone=Tone.WORKING, footer=scene.marker, final=False)
     over = run.phase in FINAL or run.iteration != job.iteration
     if job.kind in jobs.BESIDE:
         over = run.phase is Phase.CANCELLED
     if job.state is JobState.CLOSED:
-        return _closed(
-            scene, title, final=over or job.outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
-        )
+        # a person's choice among edits is measured in the same round, and shown on the same card
+        done = job.outcome in {JobOutcome.SUCCEEDED, JobOutcome.STOPPED}
+        return _closed(scene, title, final=over or (done and job.kind != JobKind.WORKFLOW_MEASURE))
     if job.state is JobState.QUEUED:
         if scene.place is not None and scene.place.position == 1 and not scene.place.wait_s:
             return Card(
@@ -68,10 +73,10 @@ def status(scene: Scene) -> Card:
     )
 
 
-def _about(shown: dict[str, Any]) -> str:
-    """Say which row and which try a job is about, where that needs to be said."""
+def _about(shown: dict[str, Any], iteration: str) -> str:
+    """Say which row and which try or round a job is about, where that needs to be said."""
     row = f": {row_name(shown['row'])}" if "row" in shown else ""
-    return f"{row} (try {shown['iteration']})" if shown["iteration"] > 1 else row
+    return f"{row} ({iteration} {shown['iteration']})" if shown["iteration"] > 1 else row
 
 
 def progress(scene: Scene) -> str:
@@ -132,6 +137,9 @@ def _closed(scene: Scene, title: str, *, final: bool) -> Card:
     if job.spec.get("recipe", {}).get("backend") == Backend.AUTOTRAIN and job.kind == JobKind.TRAIN:
         words[JobOutcome.PAUSED] = "paused; AutoTrain keeps no checkpoint, so it will start over"
         words[JobOutcome.ABANDONED] = "interrupted; AutoTrain starts over"
+    if job.kind in WORKFLOW_KINDS:
+        words[JobOutcome.PAUSED] = "paused; what was asked of models is kept"
+        words[JobOutcome.ABANDONED] = "interrupted; what was asked of models is not asked again"
     if job.kind == JobKind.EXPLAIN:
         words[JobOutcome.ABANDONED] = "interrupted"
     outcome = JobOutcome(job.outcome or JobOutcome.ABANDONED)

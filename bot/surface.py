@@ -55,6 +55,8 @@ class Question:
     yes: str
     """What ✅ does, in two or three words."""
     no: str
+    taken: tuple[bool, ...] = ()
+    """Of each edit that a person may take or drop, whether it is taken; the first one is number 1."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Card:
     attach_name: str = ""
     report: str | None = None
     """Markdown of a full report, attached as a file."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Names and contents of further files that are attached."""
     reported: Reported | None = None
     """What further files of that report are made from when the message is sent."""
     copyable: tuple[str, ...] = ()
@@ -180,3 +184,6 @@ CHOICES = {"🅰️": Choice.A, "🅱️": Choice.B, "🤝": Choice.TIE}
 """What a reaction below a ballot votes for."""
 ENOUGH = "🏁"
 """Ends a comparison and shows its result."""
+
+NUMBERS = {f"{number}\ufe0f\u20e3": number for number in range(1, 10)}
+"""A reaction with a number drops that edit; taking it away takes the edit again."""

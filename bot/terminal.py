@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bot.answering import Effect, Reaction
 from bot.app import App
 from bot.charts import describe
-from bot.commands import Effect
 from bot.surface import Card, Parcel, Person, Question, Tone
 
 NAME = "terminal"
 HERE = f"{NAME}:here"
 ATTACHED = "attached"
 """Folder in the data folder that the files of messages are written to."""
+MARKS = ("☑", "☐")
+"""Begin the lines of a card that say which edits are taken."""
 BORDERS = {
     Tone.PLAIN: "white",
     Tone.WORKING: "blue",
@@ -33,6 +36,9 @@ BORDERS = {
 }
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 PROMPT = "  ✅ y   ❌ n   or say what should be different > "
+PROMPT_WITH_NUMBERS = (
+    "  ✅ y   ❌ n   a number drops or takes that edit   or say what should be different > "
+)
 
 
 class TerminalSurface:
@@ -91,7 +97,12 @@ class TerminalSurface:
         """Print what has changed about a card."""
         before = self._shown.get(message_id)
         self._shown[message_id] = card
-        if before is not None and before.question is not None and card.question is None:
+        if card.question is not None and self._is_asked(card.question):
+            self.question = card.question
+        if before is not None and _chosen(before) != _chosen(card) and card.question is not None:
+            for line in _chosen(card):
+                self.console.print(_markdown(f"  {line}"))
+        elif before is not None and before.question is not None and card.question is None:
             self.settle(before.question)
             answer = card.body.rsplit("\n", 1)[-1]
             self.console.print(Markdown(f"↳ {card.title}: {answer}"))
@@ -105,9 +116,13 @@ class TerminalSurface:
 
     def settle(self, question: Question) -> None:
         """Take note that a question has been answered."""
-        if self.question is not None and self.question.approval_id == question.approval_id:
+        if self._is_asked(question):
             self.question = None
             self.asked.clear()
+
+    def _is_asked(self, question: Question) -> bool:
+        """Tell whether a question is the one that stands open here."""
+        return self.question is not None and self.question.approval_id == question.approval_id
 
     async def open_thread(self, place: str, message_id: str, name: str) -> str:
         """Return the one place there is."""
@@ -129,16 +144,43 @@ async def answer_questions(app: App, surface: TerminalSurface, person: Person) -
     """
     while True:
         await surface.asked.wait()
-        words = await typed(surface.console, PROMPT)
+        asked = surface.question
+        prompt = PROMPT_WITH_NUMBERS if asked is not None and asked.taken else PROMPT
+        words = await typed(surface.console, prompt)
         question = surface.question
         if question is None:
             surface.console.print("No question is open right now.")
         elif words.strip():
-            reaction = await app.commands.reply(question.approval_id, person, words)
+            number = _number(words) if question.taken else None
+            if number is not None:
+                reaction = await _toggle(app, surface, question, person, number)
+            else:
+                reaction = await app.commands.reply(question.approval_id, person, words)
+                if reaction.effect is Effect.DECIDED:
+                    surface.settle(question)
             if reaction.text:
                 surface.console.print(reaction.text, markup=False)
-            if reaction.effect is Effect.DECIDED:
-                surface.settle(question)
+
+
+async def _toggle(
+    app: App, surface: TerminalSurface, question: Question, person: Person, number: int
+) -> Reaction:
+    """Drop an edit that is taken, or take one that was dropped, as it was shown last."""
+    known = number in range(1, len(question.taken) + 1)
+    taken = not (known and question.taken[number - 1])
+    reaction = await app.commands.toggle(
+        question.approval_id, question.shown_sha256, person, number, taken=taken
+    )
+    if reaction.effect is Effect.DECIDED:
+        before, after = question.taken[: number - 1], question.taken[number:]
+        surface.question = replace(question, taken=(*before, taken, *after))
+    return reaction
+
+
+def _number(words: str) -> int | None:
+    """Return the number that somebody types; None where they say something else."""
+    digits = words.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 4 else None
 
 
 async def typed(console: Console, prompt: str) -> str:
@@ -198,6 +240,11 @@ def _markdown(text: str) -> Markdown:
         fenced ^= line.startswith("```")
         lines.append(line if fenced or line.startswith("```") else line + "  ")
     return Markdown("\n".join(lines))
+
+
+def _chosen(card: Card) -> list[str]:
+    """Return the lines that say which edits are taken."""
+    return [line for line in card.body.splitlines() if line.startswith(MARKS)]
 
 
 def _one_line(body: str) -> str:

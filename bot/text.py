@@ -24,10 +24,10 @@ def plain(text: str, limit: int = 300) -> str:
     return _SPECIAL.sub(r"\\\1", line.replace("://", "[:]//"))
 
 
-def block(text: str, limit: int = 400) -> str:
+def block(text: str, limit: int = 400, language: str = "") -> str:
     """Return a code block that its content cannot leave."""
     inner = clip(visible(text), limit).replace("```", "'''").strip("\n")
-    return f"```\n{inner or ' '}\n```"
+    return f"```{language}\n{inner or ' '}\n```"
 
 
 def inline(text: str, limit: int = 100) -> str:

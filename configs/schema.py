@@ -89,9 +89,13 @@ class GateKind(StrEnum):
     """Is the tuned model good enough to hand over?"""
     PUBLISH = "publish"
     """May this be pushed to the Hub? Only a person can say so."""
+    EDIT = "edit"
+    """May a workflow that does more than a language model may decide be tried? Only a person can say so."""
+    KEEP = "keep"
+    """May a changed workflow, measured to be better, take the place of the one that stands?"""
 
 
-STANDING = frozenset(GateKind) - {GateKind.PUBLISH}
+STANDING = frozenset(GateKind) - {GateKind.PUBLISH, GateKind.EDIT}
 """Gates that a standing permission may answer."""
 
 
@@ -317,13 +321,14 @@ class ApprovalSettings(_Section):
     expire_after_h: float = Field(default=7 * 24.0, gt=0)
     """A plan or report that nobody answers ends the run, and `resume` asks again; half-time goes on without an answer."""
     policy: tuple[GateKind, ...] = ()
-    """Gates that a standing permission answers with ✅. They are labelled as answered by policy. Not `publish`."""
+    """Gates that a standing permission answers with ✅. They are labelled as answered by policy. Not `publish`, not `edit`."""
 
     @field_validator("policy")
     @classmethod
-    def _leaves_publishing_to_people(cls, gates: tuple[GateKind, ...]) -> tuple[GateKind, ...]:
-        if GateKind.PUBLISH in gates:
-            raise ValueError("gates without publish: what leaves for the Hub needs a person")
+    def _leaves_some_to_people(cls, gates: tuple[GateKind, ...]) -> tuple[GateKind, ...]:
+        left = [gate.value for gate in GateKind if gate in gates and gate not in STANDING]
+        if left:
+            raise ValueError(f"gates without {left[0]}: that needs a person each time")
         return gates
 
 
@@ -440,6 +445,23 @@ class WorkflowSettings(_Section):
     """How long a server may send nothing: loading a model and reading a long prompt are silent."""
     tries: int = Field(default=3, ge=1, le=10)
     """How often a call is made that failed before its reply began: server away, busy, or in trouble of its own."""
+    default_model: str = "gemma3:4b"
+    """Model that writes proposals and tests where a run names none; looked up in `model_map`."""
+    allowed_models: tuple[str, ...] = ()
+    """Models that an improved workflow may ask beside those that it asks already, without a person's ✅."""
+    rounds: int = Field(default=5, ge=1, le=50)
+    """Rounds of a run that names no number."""
+    repeats: int = Field(default=3, ge=1, le=20)
+    """How often each case is run in a measurement."""
+    proposals: int = Field(default=3, ge=1, le=8)
+    """Changes that are proposed in a round."""
+    max_calls: int = Field(default=2000, ge=1)
+    """Calls of a model that all rounds of a run may make together, unless it names a number."""
+    upload_servers: tuple[tuple[str, ...], ...] = Field(
+        default=(), examples=[[["files", "npx", "-y", "@modelcontextprotocol/server-filesystem"]]]
+    )
+    """Servers of tools that workflows from a chat may start: each the name that the workflow gives it, then its whole command
+    line. Empty: none."""
 
     @field_validator("base_url")
     @classmethod

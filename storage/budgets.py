@@ -9,9 +9,14 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from storage.models import Job, JobState, Phase, Reservation, Run
+from storage.models import FINAL, Job, JobState, Phase, Reservation, Run, Target
 
-SPENDING = frozenset({Phase.BUILDING, Phase.EVALUATING})
+SPENDING = {
+    Target.MODEL: frozenset({Phase.BUILDING, Phase.EVALUATING}),
+    # a change may be measured again after it was looked at, and the last comparison belongs to the last round
+    Target.WORKFLOW: frozenset(Phase) - FINAL,
+}
+"""Phases that use what was reserved, by what a run improves."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def settle(session: Session, now: datetime) -> None:
     for row in session.exec(select(Reservation).where(col(Reservation.settled_at).is_(None))):
         run = session.get_one(Run, row.run_id)
         mine = _jobs(session, row)
-        spending = run.phase in SPENDING and run.iteration == row.iteration
+        spending = run.phase in SPENDING[run.target] and run.iteration == row.iteration
         if not spending and all(job.state is not JobState.RUNNING for job in mine):
             row.used_minutes = sum(_minutes(job, row.created_at) for job in mine)
             row.settled_at = now

@@ -68,6 +68,12 @@ def _add_evidence(connection: Connection) -> None:
     _add_column(connection, "evidence", "JSON", table="suggestion")
 
 
+def _add_workflow_wishes(connection: Connection) -> None:
+    """Runs know how a workflow is to be improved, and what they improve by a name of its own."""
+    _add_column(connection, "workflow", "JSON")
+    connection.execute(text("UPDATE run SET target = 'MODEL' WHERE target = 'model'"))
+
+
 def _add_list(connection: Connection, column: str) -> None:
     """Add a column with an empty list to all runs."""
     _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
@@ -90,6 +96,7 @@ MIGRATIONS: dict[str, Migrate] = {
     "0008_rows_of_plans": _add_rows_of_plans,
     "0009_blind_tests": _add_blind_tests,
     "0010_evidence": _add_evidence,
+    "0011_workflow_wishes": _add_workflow_wishes,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

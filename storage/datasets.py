@@ -145,6 +145,16 @@ def suggestions(session: Session, run_id: int, iteration: int) -> list[Suggestio
     )
 
 
+def put_artifact(session: Session, wanted: Artifact) -> Artifact:
+    """Add an artifact, or let what there is of its kind and iteration be another file."""
+    known = artifact(session, wanted.run_id, wanted.kind, wanted.iteration)
+    row = known or wanted
+    row.sha256, row.size_bytes = wanted.sha256, wanted.size_bytes
+    session.add(row)
+    session.flush()
+    return row
+
+
 def artifact(
     session: Session, run_id: int, kind: str, iteration: int | None = None
 ) -> Artifact | None:

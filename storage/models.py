@@ -36,6 +36,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class Target(StrEnum):
+    """What a run improves. The graph is the same; `agents.graph.STEPS` has what is different."""
+
+    MODEL = "model"
+    """A language model, by an adapter."""
+    WORKFLOW = "workflow"
+    """A state machine of prompts in YAML, by edits."""
+
+
 class Phase(StrEnum):
     """Where a run is. Waiting and pausing are not phases: they are open rows and a flag."""
 
@@ -73,11 +82,11 @@ _OPEN = frozenset(Phase) - FINAL
 _ENDS = frozenset({Phase.CANCELLED, Phase.FAILED})
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.PREPARING: _ENDS | {Phase.PLANNING},
-    Phase.PLANNING: _ENDS | {Phase.APPROVING, Phase.DELIVERING},
+    Phase.PLANNING: _ENDS | {Phase.APPROVING, Phase.BUILDING, Phase.DELIVERING},
     Phase.APPROVING: _ENDS | {Phase.PREPARING, Phase.PLANNING, Phase.BUILDING, Phase.DELIVERING},
     Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING, Phase.DELIVERING},
-    Phase.EVALUATING: _ENDS | {Phase.REVIEWING, Phase.DELIVERING},
-    Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING, Phase.PLANNING},
+    Phase.EVALUATING: _ENDS | {Phase.REVIEWING, Phase.DEBUGGING, Phase.DELIVERING},
+    Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING, Phase.PLANNING, Phase.EVALUATING},
     Phase.DEBUGGING: _ENDS | {Phase.PLANNING, Phase.REVIEWING, Phase.DELIVERING},
     Phase.DELIVERING: _ENDS | {Phase.DELIVERED},
     Phase.EXPORTING: frozenset({Phase.DELIVERED, Phase.FAILED}),
@@ -174,7 +183,7 @@ class Run(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     origin_key: str = Field(unique=True)
     """Key of the command that started it: the same command twice is one run."""
-    target: str = "model"
+    target: Target = Target.MODEL
     goal: str
     """The person's sentence."""
     method: str = "auto"
@@ -205,7 +214,10 @@ class Run(SQLModel, table=True):
     parent: Json | None = Field(default=None, sa_column=Column(JSON))
     """The adapter that the training starts from (`agents.continuing.Parent`), where it is one of an earlier run."""
     revert: Json | None = Field(default=None, sa_column=Column(JSON))
-    """The try that the next plan starts from again (`agents.drafts.Revert`); None once that plan is made."""
+    """The try that the next plan starts from again, or the round whose workflow stands again (`agents.drafts.Revert`); None
+    once that plan is made."""
+    workflow: Json | None = Field(default=None, sa_column=Column(JSON))
+    """How a workflow is to be improved, as the person said it (`agents.jobs.WorkflowWish`); None: it is a model."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""

@@ -371,6 +371,7 @@ def _shown(card: Card) -> dict[str, Any]:
         "body": card.body,
         "footer": card.footer,
         "question": card.question.approval_id if card.question else None,
+        "taken": card.question.taken if card.question else (),
         "ballot": card.ballot,
         "fields": [(field.name, field.value) for field in card.fields],
     }

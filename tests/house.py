@@ -10,8 +10,9 @@ from sqlmodel import Session
 
 from agents import work
 from agents.llm import LLM
+from bot.answering import Reaction
 from bot.app import App, open_app
-from bot.commands import Reaction, Start
+from bot.commands import Start
 from bot.surface import Person
 from configs.schema import GateKind, LLMSettings, Settings
 from storage import jobs, runs

@@ -12,6 +12,16 @@ from agents.jobs.intake import IntakeResult, IntakeSpec
 from agents.jobs.measuring import MeasureResult, MeasureSpec, SelectResult, SelectSpec
 from agents.jobs.messages import JobOutcome, Message
 from agents.jobs.training import TrainResult, TrainSpec
+from agents.jobs.workflows import (
+    ClaimResult,
+    ClaimSpec,
+    MeasureRoundResult,
+    MeasureRoundSpec,
+    ProposeResult,
+    ProposeSpec,
+    ReadWorkflowResult,
+    ReadWorkflowSpec,
+)
 
 OUT_OF_MEMORY = "out_of_memory"
 """Code of a job whose memory ran out: the worker says so, or the kernel killed it for that."""
@@ -25,7 +35,11 @@ Spec = Annotated[
     | InspectSpec
     | EvaluateSpec
     | ExplainSpec
-    | ExportSpec,
+    | ExportSpec
+    | ReadWorkflowSpec
+    | ProposeSpec
+    | MeasureRoundSpec
+    | ClaimSpec,
     Field(discriminator="kind"),
 ]
 
@@ -70,7 +84,11 @@ Payload = Annotated[
     | InspectResult
     | EvaluateResult
     | ExplainResult
-    | ExportResult,
+    | ExportResult
+    | ReadWorkflowResult
+    | ProposeResult
+    | MeasureRoundResult
+    | ClaimResult,
     Field(discriminator="kind"),
 ]
 
@@ -80,7 +98,7 @@ class JobError(Message):
 
     code: str
     """Stable, lower case: `bad_data`, `too_few_rows`, `out_of_time`, `non_finite_loss`, `out_of_memory`, `model_missing`, `autotrain`,
-    `judge`, `metric`, `crash`."""
+    `judge`, `metric`, `workflow`, `models`, `crash`."""
     message: str
     """For the person: what happened, what to do next. For `crash`: one line; the rest is in log.txt."""
     for_person: bool = False

@@ -30,6 +30,14 @@ class JobKind(StrEnum):
     """Find out why a tuned model gave one answer."""
     EXPORT = "export"
     """Write a tuned model in another format and check that it answers there as it does here."""
+    WORKFLOW_READ = "workflow_read"
+    """Check a workflow and its tests, make tests where there are none, split them."""
+    WORKFLOW_PROPOSE = "workflow_propose"
+    """See where a workflow fails, and have changes proposed."""
+    WORKFLOW_MEASURE = "workflow_measure"
+    """Run changed workflows beside the one that stands."""
+    WORKFLOW_CLAIM = "workflow_claim"
+    """Run the workflow that is left against the one that was given, on sealed cases."""
 
 
 class JobOutcome(StrEnum):

@@ -3,6 +3,26 @@
 from pathlib import Path
 from typing import Protocol
 
+from agents.jobs import JobKind, read_spec
+
+WORKER, WORKFLOW = "agents.worker", "agents.workflow"
+WORKFLOW_KINDS = frozenset(
+    {
+        JobKind.WORKFLOW_READ,
+        JobKind.WORKFLOW_PROPOSE,
+        JobKind.WORKFLOW_MEASURE,
+        JobKind.WORKFLOW_CLAIM,
+    }
+)
+
+
+def program_of(folder: Path) -> str:
+    """Return the module that does the job in a folder, as its spec has it.
+
+    Raises: FileNotFoundError: it has no spec.
+    """
+    return WORKFLOW if read_spec(folder).spec.kind in WORKFLOW_KINDS else WORKER
+
 
 class Launcher(Protocol):
     """Starts, watches and stops workers. Every implementation passes tests/contracts/test_launchers.py."""

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
 from agents.jobs import StopMode, request_stop, write_atomically
+from agents.launchers import program_of
 from configs.schema import LauncherSettings
 
 PASSED_ON = (
@@ -48,10 +49,14 @@ EXEC_LOOKS, EXEC_LOOK_S = 10, 0.01
 
 
 class LocalLauncher:
-    """Starts `python -m agents.worker FOLDER` on this machine."""
+    """Starts `python -m agents.worker FOLDER` on this machine, or `agents.workflow` where the job is about one."""
 
-    def __init__(self, settings: LauncherSettings) -> None:
+    def __init__(
+        self, settings: LauncherSettings, secrets: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self._python = str(settings.python or sys.executable)
+        self._secrets = secrets or {}
+        """By program: what its environment alone has."""
         self._niceness = settings.niceness
         self._children: set[int] = set()
 
@@ -65,10 +70,11 @@ class LocalLauncher:
             return str(living.pid)
         _note_kills(folder)
         log = str(folder / "log.txt")
+        program = program_of(folder)
         pid = os.posix_spawn(
             self._python,
-            [self._python, "-m", "agents.worker", str(folder)],
-            environment(os.environ),
+            [self._python, "-m", program, str(folder)],
+            {**environment(os.environ), **self._secrets.get(program, {})},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

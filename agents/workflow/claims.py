@@ -42,6 +42,8 @@ class Judged:
     """95 % interval of the gain, by resampling cases."""
     high: float
     p_value: float
+    openings: int
+    """How often sealed cases were looked at, with this time."""
     smallest_gain: float | None
     """About the smallest gain that so many cases could have shown, from how much their differences vary; None: too few cases, or none that differed."""
 
@@ -49,7 +51,8 @@ class Judged:
     def words(self) -> str:
         """Return the claim in a sentence."""
         points = f"{100 * self.gain:+.1f} points"
-        numbers = f"{self.cases} sealed cases, {points}, p = {self.p_value:.2g}"
+        often = f", opened {self.openings}×" if self.openings > 1 else ""
+        numbers = f"{self.cases} sealed cases{often}, {points}, p = {self.p_value:.2g}"
         if self.claim is Claim.BETTER:
             return f"Better than the workflow you gave ({numbers})."
         if self.claim is Claim.WORSE:
@@ -57,18 +60,20 @@ class Judged:
         return f"Cannot tell with {self.cases} cases whether it is better ({numbers})."
 
 
-def judge(before: Scores, after: Scores) -> Judged:
+def judge(before: Scores, after: Scores, openings: int = 1) -> Judged:
     """Compare two workflows on sealed cases.
 
     Args:
         before: The workflow as it was given, score by case and repeat.
         after: The workflow that is left.
+        openings: How often sealed cases have been looked at, with this time: the p-value is multiplied by it (Bonferroni), so
+            that looking until one look is good claims no more.
     """
     cases = [case for case in before if before[case] and after.get(case)]
     pairs = [(fmean(before[case]), fmean(after[case])) for case in cases]
     gains = [new - old for old, new in pairs]
     gain = fmean(gains) if gains else 0.0
-    p_value = sign_flip(gains)
+    p_value = min(1.0, openings * sign_flip(gains))
     low, high = interval(gains)
     claim = Claim.CANNOT_TELL
     if len(cases) >= FEWEST_CASES and p_value < ALPHA and gain:
@@ -82,6 +87,7 @@ def judge(before: Scores, after: Scores) -> Judged:
         low=low,
         high=high,
         p_value=p_value,
+        openings=openings,
         smallest_gain=smallest_gain(gains),
     )
 

@@ -95,6 +95,14 @@ def parse(text: str) -> Goals:
     return Goals({goal: 1 / len(in_order) for goal in in_order})
 
 
+def measured(text: str) -> Goals | None:
+    """Return the goals that words name; None where they name none: then they are for who proposes changes, and only that."""
+    try:
+        return parse(text)
+    except NoGoal:
+        return None
+
+
 def _weights(text: str) -> Goals:
     found: dict[Goal, float] = {}
     for part in filter(str.strip, re.split(r"[,;]|\s+(?=[A-Za-z])", text)):

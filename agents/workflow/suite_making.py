@@ -7,14 +7,14 @@ What is kept held in every run on the workflow, and fails on a spoilt one. How m
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agents.workflow.journal import Journal
 from agents.workflow.load import Loaded
 from agents.workflow.measuring import hash_of
 from agents.workflow.mutants import mutants
-from agents.workflow.outside import ModelError
+from agents.workflow.outside import Limits, ModelError
 from agents.workflow.performing import perform
 from agents.workflow.playing import Played
 from agents.workflow.proposing import Ask
@@ -138,14 +138,17 @@ class Rehearsal:
     journal: Journal = field(default_factory=Journal)
     tell: Callable[[str, Scenario, Played], None] = lambda *_: None
     """Is told of each run: of which workflow, which scenario, and what came of it."""
+    limits: Callable[[], Limits] | None = None
+    """Asked before each run; None: those of the stage."""
 
     async def __call__(self, loaded: Loaded, scenario: Scenario, side: str, repeat: int) -> Played:
         """Play a scenario once."""
         where = f"rehearsal\0{side}\0{scenario.name}\0{repeat}"
+        stage = self.stage if self.limits is None else replace(self.stage, limits=self.limits())
         done = await perform(
             scenario,
             loaded,
-            self.stage,
+            stage,
             seed=hash_of(self.seed, "rehearsal", scenario.name, repeat),
             run=self.journal.within(where),
             case=self.journal.within(f"person\0{scenario.name}"),

@@ -14,11 +14,13 @@ import aiohttp
 import discord
 from sqlmodel import Session, col, select
 
+from bot.discord import numbers
 from bot.discord.ballots import choice_of
 from bot.discord.gates import Spot
 from bot.discord.host import Host
 from bot.discord.messages import Messages
 from bot.discord.people import NAME, fetch_person, known_channel, number_of, place_of
+from bot.discord.reactions import people_behind
 from bot.discord.sending import history, insist, translated
 from bot.surface import DECISIONS, MessageGone, PlaceGone
 from storage import approvals, blind, events, inbox, runs
@@ -39,7 +41,6 @@ AGAIN_AFTER_S = 2.0
 LONGEST_WAIT_S = 60.0
 UNANSWERED = (discord.DiscordException, aiohttp.ClientError, OSError)
 """Discord's troubles, which pass; others are ours and stay."""
-KINDS = (discord.ReactionType.normal, discord.ReactionType.burst)
 _SNOWFLAKES_PER_S = 1000 << 22
 
 
@@ -129,14 +130,15 @@ class CatchUp:
             await self.note()
 
     async def _count(self, message: discord.Message, approval: Approval) -> None:
-        """Count the ✅ and ❌ below a question, of both kinds, as answers."""
+        """Count the numbers below a question, then its ✅ and ❌, of both kinds: what is approved is what was left."""
+        await numbers.count(self.host, message, approval)
         run = await self.host.app.services.db.read(runs.get, approval.run_id)
         given = {str(reaction.emoji): reaction for reaction in message.reactions}
         for emoji in reversed(DECISIONS):
             reaction = given.get(emoji)
             if reaction is None or run.guild is None:
                 continue
-            for user_id in await _people_behind(reaction):
+            for user_id in await people_behind(reaction):
                 person = await fetch_person(self.host, int(run.guild), user_id)
                 if person is not None:
                     spot = Spot(message.channel.id, message.id)
@@ -247,7 +249,7 @@ class CatchUp:
         wanted: dict[int, list[Choice]] = {}
         for reaction in message.reactions:
             if (choice := choice_of(str(reaction.emoji))) is not None:
-                for user_id in await _people_behind(reaction):
+                for user_id in await people_behind(reaction):
                     wanted.setdefault(user_id, []).append(choice)
         spot = Spot(channel_id, message_id)
         for user_id, choices in wanted.items():
@@ -256,22 +258,6 @@ class CatchUp:
             person = await fetch_person(self.host, int(run.guild), user_id)
             if person is not None:
                 await self.host.ballots.vote(ballot.id, person, choices[0], spot, only_first=True)
-
-
-async def _people_behind(reaction: discord.Reaction) -> list[int]:
-    """Return who reacted, ourselves and other bots left out."""
-    if reaction.count <= (1 if reaction.me else 0):
-        return []
-    found: dict[int, None] = {}
-    for kind in KINDS:
-
-        async def behind(kind: discord.ReactionType = kind) -> list[discord.User | discord.Member]:
-            return [user async for user in reaction.users(type=kind)]
-
-        for user in await insist(behind):
-            if not user.bot:
-                found.setdefault(user.id)
-    return list(found)
 
 
 async def _until_answered(part: Callable[[], Awaitable[bool]]) -> None:

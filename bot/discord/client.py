@@ -98,8 +98,12 @@ class TunewrightClient(Host):
         await self.listening.to_message(message)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
-        """Hear ✅ and ❌, and votes."""
+        """Hear ✅ and ❌, numbers, and votes."""
         await self.listening.to_reaction(payload)
+
+    async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
+        """Hear that a number is taken away."""
+        await self.listening.to_reaction_taken_away(payload)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Notice that a card is gone."""

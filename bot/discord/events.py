@@ -1,20 +1,23 @@
 """What happens on Discord while we are there: each event, once, to the one who deals with it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import discord
 from sqlmodel import Session
 
-from bot.discord import ballots
+from bot.discord import ballots, numbers
 from bot.discord.catch_up import CatchUp
 from bot.discord.gates import Spot
 from bot.discord.host import Host
 from bot.discord.messages import Messages
 from bot.discord.people import NAME, fetch_person, person_of, place_of
 from bot.surface import DECISIONS, Person
+from configs.schema import GateKind
 from storage import events, runs
 from storage.models import FINAL, Choice
 
@@ -28,6 +31,8 @@ class Listening:
     host: Host
     messages: Messages
     catch_up: CatchUp
+    _orders: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By message, as long as somebody waits."""
 
     async def to_message(self, message: discord.Message) -> None:
         """Hear what somebody wrote."""
@@ -36,9 +41,20 @@ class Listening:
             self.catch_up.heard(message.id)
 
     async def to_reaction(self, payload: discord.RawReactionActionEvent) -> None:
-        """Count a ✅ or ❌, normal or super, below a question; look-alikes, bots and other messages do not count."""
-        async with self._or_again():
+        """Count a ✅, a ❌ or a number, normal or super, below a question; look-alikes, bots and other messages do not count."""
+        async with self._or_again(), self._in_order(payload.message_id):
             await self._count(payload)
+
+    async def to_reaction_taken_away(self, payload: discord.RawReactionActionEvent) -> None:
+        """Take an edit again whose number is taken away from a question; any other reaction stays counted."""
+        number, me = numbers.number_in(payload.emoji.name), self.host.user
+        if number is None or me is None or payload.user_id == me.id or payload.emoji.id:
+            return
+        async with self._or_again(), self._in_order(payload.message_id):
+            spot = Spot(payload.channel_id, payload.message_id)
+            question = await self.host.gates.asked_by(spot.channel_id, spot.message_id)
+            if question is not None:
+                await numbers.taken_away(self.host, question, payload.user_id, number, spot)
 
     async def _count(self, payload: discord.RawReactionActionEvent) -> None:
         me = self.host.user
@@ -50,13 +66,18 @@ class Listening:
             await self._count_vote(payload, choice)
             return
         decision = DECISIONS.get(payload.emoji.name)
-        if decision is None:
+        number = numbers.number_in(payload.emoji.name)
+        if decision is None and number is None:
             return
         question = await self.host.gates.asked_by(payload.channel_id, payload.message_id)
         person = await self._reacting(payload) if question is not None else None
-        if question is not None and person is not None:
-            spot = Spot(payload.channel_id, payload.message_id)
+        if question is None or person is None:
+            return
+        spot = Spot(payload.channel_id, payload.message_id)
+        if decision is not None:
             await self.host.gates.decide(question, person, decision, spot)
+        elif number is not None and question.gate == GateKind.KEEP:
+            await self.host.gates.toggle(question, person, number, spot, taken=False)
 
     async def _count_vote(self, payload: discord.RawReactionActionEvent, choice: Choice) -> None:
         """Count a 🅰️, 🅱️ or 🤝 below a ballot."""
@@ -97,6 +118,15 @@ class Listening:
         except Exception:
             log.exception("an event could not be dealt with; what it told is read again")
             self.catch_up.read_again()
+
+    @asynccontextmanager
+    async def _in_order(self, message_id: int) -> AsyncIterator[None]:
+        """Deal with the reactions to a message one after the other, as they came: a ✅ is for what was left before it."""
+        lock = self._orders.get(message_id)
+        if lock is None:
+            lock = self._orders[message_id] = asyncio.Lock()
+        async with lock:
+            yield
 
     async def _reacting(self, payload: discord.RawReactionActionEvent) -> Person | None:
         """Return who reacts, with the roles of this moment: Discord sends them along."""

@@ -12,8 +12,8 @@ import discord
 from sqlmodel import Session
 
 from agents import feedback
+from bot.answering import Effect, Reaction
 from bot.app import App
-from bot.commands import Effect, Reaction
 from bot.discord.people import NAME, number_of
 from bot.discord.sending import Sentence, insist, say
 from bot.surface import Person
@@ -98,6 +98,17 @@ class Gates:
         if not await self._counted(reaction, approval.id, Answer(person, decision)):
             await self._tell(reaction, approval.id, person, spot)
         return reaction
+
+    async def toggle(
+        self, approval: Approval, person: Person, number: int, spot: Spot, *, taken: bool
+    ) -> None:
+        """Take or drop an edit of the change that a question is about, and tell the person where that does not count."""
+        assert approval.id is not None
+        reaction = await self.app.commands.toggle(
+            approval.id, approval.shown_sha256, person, number, taken=taken
+        )
+        if reaction.effect is not Effect.DECIDED:
+            await self._tell(reaction, approval.id, person, spot)
 
     async def reply(self, approval: Approval, person: Person, words: str, spot: Spot) -> Reaction:
         """Answer in words, and tell the person what became of it where nothing else shows it."""

@@ -9,8 +9,8 @@ from bot import blind_cards, cards, scenes
 from bot.app import App
 from bot.discord.people import NAME, number_of
 from bot.discord.render import CONTENT, length
-from bot.notebook import history
-from bot.notebook.tries import Tries
+from bot.notebook import told
+from bot.notebook.told import Told
 from bot.scenes import Opinions, Place
 from bot.schedule import QUESTIONS
 from bot.surface import Person
@@ -29,6 +29,8 @@ or mention me in a message with such a file; or “Apps → Fine-tune on this fi
 **Questions**: I ask before I spend time: the plan, half-way through the training, the result. \
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \
 for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
+**Workflows**: `/finetune workflow` with an AgentMech file and its tests: I run it, propose changes where cases fail, and ask before one \
+that was measured to be better stays; 1️⃣ to 9️⃣ leave single edits out.
 **Runs**: `/finetune status`, `list`, `pause`, `resume`, `cancel`.
 **Tries**: `/finetune history` tells what each try changed and what came of it, `diff` puts two beside each other, `revert` goes on from \
 the plan of an earlier one, `deliver` hands over the best so far.
@@ -117,10 +119,10 @@ def _standing(session: Session, run_id: int, now: datetime, *, running_per_user:
     if shown:
         queue = scenes.load(session, shown[-1], now, running_per_user=running_per_user).place
     test = blind.latest(session, run_id)
-    told = Opinions()
+    found = Opinions()
     if test is not None:
-        told = scenes.opinions(session, runs.get(session, run_id), test.iteration)
-    return Standing(waiting, queue, told)
+        found = scenes.opinions(session, runs.get(session, run_id), test.iteration)
+    return Standing(waiting, queue, found)
 
 
 def _line(run: Run) -> str:
@@ -133,12 +135,12 @@ def _link(run: Run) -> list[str]:
     return [f"<#{number_of(place)}>"] if place.startswith(f"{NAME}:") else []
 
 
-def history_of(told: Tries) -> str:
-    """List the tries of a run, the latest first where they do not all fit."""
-    if not told.tries:
-        return f"Run #{told.run.id} has no plan yet."
-    heading = f"**Run #{told.run.id}: {plain(told.run.goal, 100)}**"
-    tries = [line.as_markdown() for line in history.lines(told)]
+def history_of(known: Told) -> str:
+    """List the tries or rounds of a run, the latest first where they do not all fit."""
+    tries = [line.as_markdown() for line in told.lines(known)]
+    if not tries:
+        return f"Run #{known.run.id} has no plan yet."
+    heading = f"**Run #{known.run.id}: {plain(known.run.goal, 100)}**"
     whole = "\n".join([heading, *tries])
     return whole if length(whole) <= CONTENT else fitting([heading, *reversed(tries)])
 

@@ -1,36 +1,36 @@
-"""/finetune and the message menu "Fine-tune on this file": the same verbs that every surface has, as Discord offers them.
+"""/finetune: the same verbs that every surface has, as Discord offers them.
 
 Each answer is private. A wish is kept in the database before it is acknowledged, and carried out after that.
 """
 
-from typing import Any
-
 import discord
 from discord import app_commands
 
-from agents.jobs import ExportFormat
+from agents.jobs import Approve, ExportFormat, WorkflowWish
 from agents.services import UserError
-from bot.commands import ADAPTER, METHODS
-from bot.discord import attachments, interactions, run_lines
+from bot.commands import METHODS
+from bot.discord import interactions, run_lines
 from bot.discord.host import Host
 from bot.discord.interactions import AnyInteraction
-from bot.discord.people import person_of
-from bot.discord.wishes import Asked, as_wish
+from bot.discord.wishes import GUILDS_ONLY, NOT_FOR_USERS, TASK_CHARS, Asked, asker, start
+from bot.fetching import ADAPTER, OF_WORKFLOWS
 from bot.publish_wishes import REPO_CHARS, Publish
-from bot.surface import Person
-from bot.text import plain, size
+from bot.text import plain
 from bot.why_wishes import ITEM_CHARS
 
-MENU_NAME = "Fine-tune on this file"
-TASK_CHARS = 1000
 PRIVATE, PUBLIC = "private", "public"
+ASK = {
+    Approve.EVIDENCE: "evidence: before a better one is kept",
+    Approve.EACH: "each: before a proposal is run, too",
+    Approve.AUTO: "auto: never, once the plan is approved",
+}
+"""When people are asked, as Discord offers it."""
 CHOICES = 25
 CHOICE_CHARS = 100
-GUILDS_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
-NOT_FOR_USERS = app_commands.AppInstallationType(guild=True, user=False)
-
 RunNumber = app_commands.Range[int, 1, 2**31]
-TryNumber = app_commands.Range[int, 1, 1000]
+TryNumber = app_commands.Range[int, 0, 1000]
+"""0 is the workflow as it was given."""
+Rounds = app_commands.Range[int, 1, 50]
 Task = app_commands.Range[str, 1, TASK_CHARS]
 Item = app_commands.Range[str, 1, ITEM_CHARS]
 
@@ -81,6 +81,30 @@ class Finetune(app_commands.Group):
         )
         await start(self.host, interaction, asked)
 
+    @app_commands.command()
+    @app_commands.describe(
+        file="The workflow: a state machine of prompts in YAML",
+        tests="Its tests; without them I make some",
+        goal="What you want of it beside the tests, for example “answers should be polite”",
+        rounds="Rounds at most; without it, as it is set up here",
+        ask="When you are asked: before a better one is kept, before anything is run too, or not",
+    )
+    @app_commands.choices(ask=[app_commands.Choice(name=ASK[one], value=one) for one in ASK])
+    async def workflow(  # one argument per option
+        self,
+        interaction: AnyInteraction,
+        file: discord.Attachment,
+        tests: discord.Attachment | None = None,
+        goal: Task | None = None,
+        rounds: Rounds | None = None,
+        ask: str = Approve.EVIDENCE,
+    ) -> None:
+        """Improve a workflow: give the file, see what fails, approve changes that were measured to help."""
+        wish = WorkflowWish(rounds=rounds, goal=goal or "", approve=Approve(ask))
+        others = (tests,) if tests is not None else ()
+        asked = Asked(file, goal or "", message_id=None, others=others, workflow=wish)
+        await start(self.host, interaction, asked)
+
     @start.autocomplete("model")
     async def _models(
         self, interaction: AnyInteraction, typed: str
@@ -98,7 +122,7 @@ class Finetune(app_commands.Group):
         await interactions.answer(interaction, self._status(interaction, run))
 
     async def _status(self, interaction: AnyInteraction, run_id: int | None) -> str:
-        person = _person(interaction)
+        person = asker(interaction)
         found = run_id or await run_lines.latest_of(self.host.app, person)
         if found is None:
             raise UserError("You have no runs yet. `/finetune start` begins one.")
@@ -111,28 +135,28 @@ class Finetune(app_commands.Group):
         await interactions.answer(interaction, self._list(interaction))
 
     async def _list(self, interaction: AnyInteraction) -> str:
-        return await run_lines.listing(self.host.app, _person(interaction), _guild(interaction))
+        return await run_lines.listing(self.host.app, asker(interaction), _guild(interaction))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
     async def cancel(self, interaction: AnyInteraction, run: RunNumber) -> None:
         """End a run for good."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.cancel(run, _person(interaction)))
+        await interactions.answer(interaction, commands.cancel(run, asker(interaction)))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
     async def pause(self, interaction: AnyInteraction, run: RunNumber) -> None:
         """Stop a run at its next checkpoint, to be resumed."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.pause(run, _person(interaction)))
+        await interactions.answer(interaction, commands.pause(run, asker(interaction)))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
     async def resume(self, interaction: AnyInteraction, run: RunNumber) -> None:
         """Go on with a run that is paused, has failed, or whose question expired."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.resume(run, _person(interaction)))
+        await interactions.answer(interaction, commands.resume(run, asker(interaction)))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
@@ -141,7 +165,7 @@ class Finetune(app_commands.Group):
         await interactions.answer(interaction, self._history(interaction, run))
 
     async def _history(self, interaction: AnyInteraction, run_id: int) -> str:
-        person, guild = _person(interaction), _guild(interaction)
+        person, guild = asker(interaction), _guild(interaction)
         told = await self.host.app.commands.tries(run_id, person, guild)
         return run_lines.history_of(told)
 
@@ -159,7 +183,7 @@ class Finetune(app_commands.Group):
         self, interaction: AnyInteraction, run_id: int, numbers: tuple[int, int]
     ) -> str:
         commands = self.host.app.commands
-        found = await commands.diff(run_id, _person(interaction), _guild(interaction), numbers)
+        found = await commands.diff(run_id, asker(interaction), _guild(interaction), numbers)
         return run_lines.fitting(found.as_markdown().splitlines())
 
     @app_commands.command()
@@ -167,21 +191,21 @@ class Finetune(app_commands.Group):
     async def revert(self, interaction: AnyInteraction, run: RunNumber, to: TryNumber) -> None:
         """Go on from the plan of an earlier try; it is asked about as always."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.revert(run, _person(interaction), to))
+        await interactions.answer(interaction, commands.revert(run, asker(interaction), to))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
     async def compare(self, interaction: AnyInteraction, run: RunNumber) -> None:
         """Say which answers are better, base or tuned, without knowing which is which."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.blind.compare(run, _person(interaction)))
+        await interactions.answer(interaction, commands.blind.compare(run, asker(interaction)))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run")
     async def judge(self, interaction: AnyInteraction, run: RunNumber) -> None:
         """Have the language model that is configured compare the answers; it is sent them. Advice only."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.blind.judge(run, _person(interaction)))
+        await interactions.answer(interaction, commands.blind.judge(run, asker(interaction)))
 
     @app_commands.command()
     @app_commands.describe(
@@ -193,7 +217,7 @@ class Finetune(app_commands.Group):
 
     async def _why(self, interaction: AnyInteraction, run_id: int, item: str) -> str:
         commands = self.host.app.commands
-        return await commands.why(run_id, _person(interaction), _guild(interaction), item)
+        return await commands.why(run_id, asker(interaction), _guild(interaction), item)
 
     @app_commands.command()
     @app_commands.describe(
@@ -204,7 +228,7 @@ class Finetune(app_commands.Group):
     ) -> None:
         """Hand over the best try so far, or another one that was measured, whatever the run is at."""
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.deliver(run, _person(interaction), number))
+        await interactions.answer(interaction, commands.deliver(run, asker(interaction), number))
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run", to="What to write it as")
@@ -212,7 +236,7 @@ class Finetune(app_commands.Group):
     async def export(self, interaction: AnyInteraction, run: RunNumber, to: str) -> None:
         """Write a delivered adapter in another format: merged, GGUF, or GGUF of the adapter alone."""
         commands, wanted = self.host.app.commands, ExportFormat(to)
-        await interactions.answer(interaction, commands.export(run, _person(interaction), wanted))
+        await interactions.answer(interaction, commands.export(run, asker(interaction), wanted))
 
     @app_commands.command()
     @app_commands.describe(
@@ -236,26 +260,27 @@ class Finetune(app_commands.Group):
         """Push a delivered adapter to the Hub, after a question; private unless you say public."""
         wish = Publish(repo.strip(), what, public=visibility == PUBLIC)
         commands = self.host.app.commands
-        await interactions.answer(interaction, commands.publish(run, _person(interaction), wish))
+        await interactions.answer(interaction, commands.publish(run, asker(interaction), wish))
 
     @app_commands.command()
     @app_commands.describe(
-        run="Number of the run", what="The adapter, or a format it was written in"
+        run="Number of the run",
+        what="The adapter or a format of it; the workflow, its tests or ledger",
     )
     @app_commands.choices(
-        what=[app_commands.Choice(name=f, value=f) for f in (ADAPTER, *ExportFormat)]
+        what=[app_commands.Choice(name=f, value=f) for f in (ADAPTER, *ExportFormat, *OF_WORKFLOWS)]
     )
     async def download(
         self, interaction: AnyInteraction, run: RunNumber, what: str = ADAPTER
     ) -> None:
-        """Get a new link to the adapter of a run."""
+        """Get a new link to what a run hands over: its adapter, or its workflow."""
         await interactions.answer(interaction, self._download(interaction, run, what))
 
     async def _download(self, interaction: AnyInteraction, run_id: int, what: str) -> str:
-        person, guild = _person(interaction), _guild(interaction)
-        link = await self.host.app.commands.download(run_id, person, guild, what)
+        person, guild = asker(interaction), _guild(interaction)
+        found = await self.host.app.commands.download(run_id, person, guild, what)
         hours = self.host.app.settings.downloads.expires_after_h
-        return f"The {what} of run #{run_id}, for the next {hours:g} hours: <{link}>"
+        return f"{plain(found.name, 120)} of run #{run_id}, for the next {hours:g} hours: <{found.url}>"
 
     @app_commands.command(name="help")
     async def help_(self, interaction: AnyInteraction) -> None:
@@ -283,103 +308,13 @@ class Finetune(app_commands.Group):
         typed: int | str,  # noqa: ARG002  # a number half typed says little; the latest runs say more
     ) -> list[app_commands.Choice[int]]:
         named = await run_lines.names(
-            self.host.app, _person(interaction), _guild(interaction), CHOICES
+            self.host.app, asker(interaction), _guild(interaction), CHOICES
         )
         return [app_commands.Choice(name=n[:CHOICE_CHARS], value=i) for i, n in named]
 
 
-class TaskForm(discord.ui.Modal):
-    """Asks what the model should learn from a file that is already in the channel."""
-
-    def __init__(
-        self, host: Host, attached: list[discord.Attachment], message: discord.Message
-    ) -> None:
-        super().__init__(title=MENU_NAME, timeout=3600)
-        self.host = host
-        self.attached = attached
-        self.message_id = message.id
-        self.task: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="task",
-            style=discord.TextStyle.paragraph,
-            max_length=TASK_CHARS,
-            placeholder="for example: classify support tickets",
-        )
-        self.add_item(
-            discord.ui.Label(text="What should the model learn from it?", component=self.task)
-        )
-
-    async def on_submit(self, interaction: AnyInteraction) -> None:
-        """Take the wish."""
-        if self.host.is_new(interaction.id):
-            first, *others = self.attached
-            asked = Asked(first, self.task.value, message_id=self.message_id, others=tuple(others))
-            await start(self.host, interaction, asked)
-
-
-async def start(host: Host, interaction: AnyInteraction, asked: Asked) -> None:
-    """Keep a wish, say so, and carry it out afterwards."""
-    await interactions.answer(interaction, _take(host, interaction, asked))
-    host.soon(host.app.desk.work_off(), "carrying out a wish")
-
-
-async def _take(host: Host, interaction: AnyInteraction, asked: Asked) -> str:
-    _check_we_may_write(interaction)
-    await host.app.desk.take(as_wish(interaction, _person(interaction), asked))
-    files = (asked.attachment, *asked.others)
-    named = "; ".join(f"{plain(file.filename, 80)}, {size(file.size)}" for file in files)
-    return f"Got it: reading {named} …"
-
-
-def _check_we_may_write(interaction: AnyInteraction) -> None:
-    """Refuse where we could not show the run. Raises: UserError."""
-    allowed = interaction.app_permissions
-    if isinstance(interaction.channel, discord.Thread) and not allowed.send_messages_in_threads:
-        missing = "Send Messages in Threads"
-    elif not allowed.view_channel:
-        missing = "View Channel"
-    elif not allowed.send_messages:
-        missing = "Send Messages"
-    else:
-        return
-    raise UserError(
-        f"I may not write here: the permission “{missing}” is missing. "
-        "The people who run this server can give it to me, or use another channel."
-    )
-
-
-def menu(host: Host) -> app_commands.ContextMenu:
-    """Return the entry in the menu of a message."""
-
-    async def on_this_file(interaction: AnyInteraction, message: discord.Message) -> None:
-        chosen = attachments.the_data_files(message.attachments)
-        if not chosen:
-            await interactions.answer(interaction, _no_file())
-            return
-        await interaction.response.send_modal(TaskForm(host, chosen, message))
-
-    return app_commands.ContextMenu(
-        name=MENU_NAME,
-        callback=on_this_file,
-        allowed_contexts=GUILDS_ONLY,
-        allowed_installs=NOT_FOR_USERS,
-    )
-
-
-async def _no_file() -> str:
-    raise UserError(
-        "There is no file in that message. Use this on a message with a CSV, JSON, JSONL, Parquet or Excel file."
-    )
-
-
 async def _help(host: Host) -> str:
     return run_lines.help_text(host.app)
-
-
-def _person(interaction: AnyInteraction) -> Person:
-    """Return who uses a command. Raises: UserError: not in a server."""
-    if not isinstance(interaction.user, discord.Member):
-        raise UserError("I work in servers only; use me in a channel of one.")
-    return person_of(interaction.user)
 
 
 def _guild(interaction: AnyInteraction) -> str | None:

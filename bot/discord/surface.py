@@ -26,7 +26,7 @@ from bot.discord.sending import (
     send_once,
     translated,
 )
-from bot.surface import CHOICES, DECISIONS, Card, Parcel, Question
+from bot.surface import CHOICES, DECISIONS, NUMBERS, Card, Parcel, Question
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -238,8 +238,12 @@ def _buttons(card: Card) -> discord.ui.View | None:
 
 
 def _offered(card: Card) -> Iterable[str]:
-    """Return the reactions that stand below a card."""
-    return CHOICES if card.ballot is not None else DECISIONS if card.question is not None else ()
+    """Return the reactions that stand below a card: of a change that can be chosen from also a number per edit."""
+    if card.ballot is not None:
+        return CHOICES
+    if card.question is None:
+        return ()
+    return (*DECISIONS, *list(NUMBERS)[: len(card.question.taken)])
 
 
 async def _first_accepted(*ways: Callable[[], Awaitable[T]]) -> T:

@@ -4,8 +4,9 @@ import discord
 from discord import app_commands
 
 from bot.discord import interactions
+from bot.discord.file_menu import menu
 from bot.discord.host import Host
-from bot.discord.slash_commands import Finetune, menu
+from bot.discord.slash_commands import Finetune
 
 
 class Tree(app_commands.CommandTree[Host]):

@@ -65,10 +65,10 @@ class Difference:
     def as_markdown(self) -> str:
         """Return it as lines of Markdown, with nothing live in them that came from people."""
         lines = [f"**Run #{self.run_id}: try {self.first} → try {self.second}**", "**Plan**"]
-        lines += [_shown(pair) for pair in self.plan] or ["the same"]
-        lines += ["**Rows**", *self.about_rows(), _shown(self.used), "**Metrics**"]
-        lines += [_shown(pair) for pair in self.metrics]
-        lines += ["**Decision**", _shown(self.decisions), CAVEAT]
+        lines += [shown(pair) for pair in self.plan] or ["the same"]
+        lines += ["**Rows**", *self.about_rows(), shown(self.used), "**Metrics**"]
+        lines += [shown(pair) for pair in self.metrics]
+        lines += ["**Decision**", shown(self.decisions), CAVEAT]
         return "\n".join(lines)
 
     def about_rows(self) -> list[str]:
@@ -177,7 +177,8 @@ def _steps(known: Try) -> str:
     return f"{known.trained.steps_done:,} of {known.trained.steps_planned:,}, best {known.trained.best_step:,}"
 
 
-def _shown(pair: Pair) -> str:
+def shown(pair: Pair) -> str:
+    """Return one thing as it was in both tries, as a line of Markdown with nothing live in it."""
     first, second = plain(pair.first, 200), plain(pair.second, 200)
     if pair.same:
         return f"{plain(pair.what, 60)}: {first} in both"

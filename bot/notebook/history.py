@@ -11,6 +11,8 @@ from configs.schema import GateKind
 from storage.models import Approval, Decision
 
 MOST_CHANGES = 8
+RESULTS = frozenset({GateKind.REPORT, GateKind.KEEP})
+"""Questions that need no name: they are what a try or round is about."""
 SIGNS = {
     Decision.APPROVE: "✅",
     Decision.REJECT: "❌",
@@ -122,7 +124,7 @@ def decided(approval: Approval | None) -> str:
         name = who.removeprefix("policy:")
     when = f", {approval.decided_at:%Y-%m-%d %H:%M} UTC" if approval.decided_at else ""
     why = f": “{approval.comment}”" if approval.comment else ""
-    about = "" if approval.gate == GateKind.REPORT else f", about the {approval.gate}"
+    about = "" if approval.gate in RESULTS else f", about the {approval.gate}"
     return f"{SIGNS[approval.decision]} {name}{when}{about}{why}"
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from sqlmodel import Session
 
 from agents.services import Services
-from bot.notebook import pages, remote, repository, tries
+from bot.notebook import remote, repository, told
+from bot.notebook.told import Page
 from storage import entries
-from storage.models import Entry
+from storage.models import Entry, Run
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Keeper:
     async def _note(self, run_id: int) -> None:
         """Append what is final to a run's notebook. What goes wrong is logged, and tried again when the run moves."""
         try:
-            fresh = await self.services.db.read(due, run_id)
+            fresh = await self.services.db.read(due, self.services, run_id)
             if fresh:
                 await self.services.db.write(_save, fresh)
                 await self._write(run_id)
@@ -157,35 +158,32 @@ class Keeper:
             )
 
 
-def due(session: Session, run_id: int) -> list[Entry]:
+def due(session: Session, services: Services, run_id: int) -> list[Entry]:
     """Return the entries that the notebook of a run lacks."""
-    told = tries.read(session, run_id)
+    known = told.read(session, services, run_id)
     written = entries.of_run(session, run_id)
     before = len(written)
-    for known in told.tries:
+    for page in told.over(known, services.files, since=written[-1].iteration if written else 0):
         last = written[-1] if written else None
-        if not known.over or (last is not None and known.number < last.iteration):
-            continue
-        files = pages.files(told, known.number)
-        if last is None or (last.iteration, last.files) != (known.number, files):
-            written.append(_entry(told, known.number, files, last))
+        if last is None or (last.iteration, last.files) != (page.number, page.files):
+            written.append(_entry(known.run, page, last))
     return written[before:]
 
 
-def _entry(told: tries.Tries, number: int, files: dict[str, str], last: Entry | None) -> Entry:
-    assert told.run.id is not None
-    author, message = pages.author(told, number), pages.message(told, number)
-    at = pages.time(told, number)
-    commit = repository.commit_of(files, author, message, at, last.commit_sha if last else None)
+def _entry(run: Run, page: Page, last: Entry | None) -> Entry:
+    assert run.id is not None
+    commit = repository.commit_of(
+        page.files, page.author, page.message, page.at, last.commit_sha if last else None
+    )
     return Entry(
-        run_id=told.run.id,
+        run_id=run.id,
         number=last.number + 1 if last else 1,
-        iteration=number,
-        run_version=told.run.version,
-        files=dict(files),
-        author=author,
-        message=message,
-        at=at,
+        iteration=page.number,
+        run_version=run.version,
+        files=dict(page.files),
+        author=page.author,
+        message=page.message,
+        at=page.at,
         commit_sha=commit.id.decode(),
     )
 

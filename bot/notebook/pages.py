@@ -7,6 +7,7 @@ of the report, no secret, and no path of this machine.
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -49,7 +50,7 @@ def files(told: Tries, number: int) -> dict[str, str]:
         "data.json": [asdict(rows) for rows in this.sets],
         "plan.json": _plan(this),
         "settings.json": this.plan.settings,
-        "decisions.json": [_decision(d) for t in known.tries for d in t.decisions],
+        "decisions.json": [decision(d) for t in known.tries for d in t.decisions],
         "models.json": _models(known),
         "suggestions.json": [
             {
@@ -62,7 +63,7 @@ def files(told: Tries, number: int) -> dict[str, str]:
             for s in this.suggestions
         ],
         "training.json": {
-            "attempts": [_attempt(job) for job in this.jobs],
+            "attempts": [attempt(job) for job in this.jobs],
             "result": _training(this.trained),
         },
     }
@@ -82,7 +83,7 @@ def message(told: Tries, number: int) -> str:
     body = [
         f"Changed: {line.changed}",
         f"Dev loss: {line.dev_loss:.3f}" if line.dev_loss is not None else "",
-        *(history.decided(decision) for decision in known.tries[-1].decisions),
+        *(history.decided(said) for said in known.tries[-1].decisions),
         *(_end_in_words(event) for event in known.tries[-1].ends),
     ]
     lines = [" ".join(visible(text).split()) for text in body if text]
@@ -91,12 +92,10 @@ def message(told: Tries, number: int) -> str:
     )
 
 
-def author(told: Tries, number: int) -> str:
+def author_of(decisions: Sequence[Approval]) -> str:
     """Return who is named as the author: the person who decided last, or Tunewright where none did."""
     people = [
-        decision
-        for decision in told.until(number).tries[-1].decisions
-        if decision.decided_by and not decision.decided_by.startswith("policy:")
+        said for said in decisions if said.decided_by and not said.decided_by.startswith("policy:")
     ]
     if not people:
         return TUNEWRIGHT
@@ -111,19 +110,23 @@ def time(told: Tries, number: int) -> datetime:
     this = told.until(number).tries[-1]
     known = [
         this.plan.created_at,
-        *(decision.decided_at for decision in this.decisions),
+        *(said.decided_at for said in this.decisions),
         *(job.closed_at for job in this.jobs),
         *(suggestion.created_at for suggestion in this.suggestions),
         *(event.created_at for event in this.ends),
     ]
-    return max(moment for moment in known if moment is not None)
+    return max(at for at in known if at is not None)
 
 
 def as_json(value: Any) -> str:
     """Write JSON that diffs well: sorted keys, one value a line, lists of plain values on one line."""
-    text = _written(value, "") + "\n"
+    return escaped(_written(value, "") + "\n")
+
+
+def escaped(text: str) -> str:
+    """Return JSON with characters that change how their neighbours look as escapes."""
     return "".join(
-        c if c == "\n" or unicodedata.category(c) not in HIDDEN else _escaped(c) for c in text
+        c if c == "\n" or unicodedata.category(c) not in HIDDEN else _escape(c) for c in text
     )
 
 
@@ -143,7 +146,7 @@ def _written(value: Any, indent: str) -> str:
             return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
@@ -157,7 +160,7 @@ def _run(known: Tries) -> dict[str, Any]:
         "method": run.method,
         "asked_by": run.owner,
         "asked_by_name": run.owner_name,
-        "asked_at": _time(run.created_at),
+        "asked_at": moment(run.created_at),
         "wishes": run.wishes,
         "goes_on_from": {
             name: parent[name] for name in ("run", "iteration", "adapter_sha256") if name in parent
@@ -170,9 +173,9 @@ def _run(known: Tries) -> dict[str, Any]:
 def _end(event: Event) -> dict[str, Any]:
     shown = event.payload
     if event.kind == "delivered":
-        return {"at": _time(event.created_at), "how": "delivered", "adapter": shown.get("name")}
+        return {"at": moment(event.created_at), "how": "delivered", "adapter": shown.get("name")}
     how = "failed" if "reason" in shown else "cancelled"
-    return {"at": _time(event.created_at), "how": how, "why": shown.get("reason", shown.get("by"))}
+    return {"at": moment(event.created_at), "how": how, "why": shown.get("reason", shown.get("by"))}
 
 
 def _end_in_words(event: Event) -> str:
@@ -190,33 +193,35 @@ def _plan(this: Try) -> dict[str, Any]:
         "changed": [[c.field, c.before, c.after, c.why] for c in this.changes],
         "asked": plan.asked,
         "expected": plan.estimate,
-        "made_at": _time(plan.created_at),
+        "made_at": moment(plan.created_at),
     }
 
 
-def _decision(decision: Approval) -> dict[str, Any]:
+def decision(said: Approval) -> dict[str, Any]:
+    """Return a question and its answer as plain data."""
     return {
-        "try": decision.iteration,
-        "about": decision.gate,
-        "version": decision.revision + 1,
-        "shown_sha256": decision.shown_sha256,
-        "asked_at": _time(decision.created_at),
-        "decision": decision.decision.value,
-        "by": decision.decided_by,
-        "by_name": decision.decided_by_name,
-        "at": _time(decision.decided_at),
-        "why": decision.comment,
+        "try": said.iteration,
+        "about": said.gate,
+        "version": said.revision + 1,
+        "shown_sha256": said.shown_sha256,
+        "asked_at": moment(said.created_at),
+        "decision": said.decision.value,
+        "by": said.decided_by,
+        "by_name": said.decided_by_name,
+        "at": moment(said.decided_at),
+        "why": said.comment,
     }
 
 
-def _attempt(job: Job) -> dict[str, Any]:
+def attempt(job: Job) -> dict[str, Any]:
+    """Return an attempt of a machine as plain data, without what it was told."""
     return {
         "job": job.id,
         "outcome": job.outcome,
         "error_code": job.error_code,
         "error": job.error if job.error_for_person else None,
-        "started_at": _time(job.started_at),
-        "closed_at": _time(job.closed_at),
+        "started_at": moment(job.started_at),
+        "closed_at": moment(job.closed_at),
     }
 
 
@@ -256,5 +261,6 @@ def _readme(known: Tries) -> str:
     )
 
 
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+def moment(at: datetime | None) -> str | None:
+    """Return a time as plain data."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -30,6 +30,10 @@ DELIVERED = "delivered"
 TRAIN = "train"
 ENDS = frozenset({DELIVERED, "ended"})
 """Events that tell how a run has ended."""
+OVER = frozenset(
+    {Phase.DELIVERED, Phase.EXPORTING, Phase.PUBLISHING, Phase.CANCELLED, Phase.FAILED}
+)
+"""Nothing more comes of the last try of such a run, unless it is resumed."""
 _OF_TRY = re.compile(r"(?P<role>train|aside)\.(?P<try>\d+)")
 _DELIVERED_KEY = re.compile(r":i(\d+):delivered$")
 
@@ -147,15 +151,10 @@ def read(session: Session, run_id: int) -> Tries:
                 suggestions=tuple(datasets.suggestions(session, run_id, plan.iteration)),
                 handed_over=_handed_over(session, run_id, mine),
                 ends=tuple(event for event in mine if event.kind in ENDS),
-                over=following is not None or run.phase in _OVER,
+                over=following is not None or run.phase in OVER,
             )
         )
     return Tries(run, tuple(found))
-
-
-_OVER = frozenset(
-    {Phase.DELIVERED, Phase.EXPORTING, Phase.PUBLISHING, Phase.CANCELLED, Phase.FAILED}
-)
 
 
 def _last_plans(session: Session, run_id: int) -> list[Plan]:

@@ -122,7 +122,7 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
     text = page("docs/job-folder.md")
     parts = {True: section(text, "`spec.json`"), False: section(text, "`result.json`")}
 
-    assert len(messages()) == 16
+    assert len(messages()) == 24
     for name, fields in messages().items():
         kind, _, is_spec = name.partition(" of ")
         told = table_rows(parts[is_spec == "True"])[kind][0]

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import charts
-from bot.charts import BLOCKS, Bar, ChartSpec, comparison_chart, describe, draw, sparkline
+from bot.charts import (
+    BLOCKS,
+    Bar,
+    ChartSpec,
+    comparison_chart,
+    describe,
+    draw,
+    round_chart,
+    sparkline,
+)
 
 LOSSES = [(step, 3.0 / step) for step in range(1, 40)]
 DEV_LOSSES = [(0, 3.5), (10, 0.4), (20, 0.3), (30, 0.35)]
@@ -58,6 +67,7 @@ def size_px(png):
         heat(),
         heat("attention", [("漢字" * 40, 0.5), *WORDS * 20]),
         heat(words=[]),
+        round_chart("Passed, for $1", [("1", 0.3, 0.1, 0.6), ("$end$", 0.9, 0.6, 1.0)]),
         layers(),
     ],
     ids=[
@@ -68,6 +78,7 @@ def size_px(png):
         "attribution",
         "attention",
         "no words",
+        "rounds",
         "layers",
     ],
 )
@@ -186,6 +197,12 @@ def test_the_words_of_layers_name_the_extremes():
     assert describe(layers()) == (
         "Bar chart: How far each layer moved. Layer 2 moved most, by 0.0300 of its size, layer 1 least, by 0.0100."
     )
+
+
+def test_the_words_of_rounds_give_each_share():
+    told = describe(round_chart("Passed", [("1", 0.3, 0.1, 0.6), ("end", 0.9, 0.6, 1.0)]))
+
+    assert told == "Line chart: Passed. By round 1: 30 %, end: 90 %."
 
 
 def test_words_never_exceed_what_a_chat_accepts():

@@ -146,7 +146,7 @@ async def test_export_writes_another_format_and_download_offers_it(scene: Scene)
     await scene.on()
 
     assert "is written as gguf next" in text
-    assert "The gguf of run" in await asked(scene, "download", run=run_id, what="gguf")
+    assert "gguf\\.zip of run" in await asked(scene, "download", run=run_id, what="gguf")
 
 
 async def test_publish_says_how_it_is_set_up_where_it_is_not(scene: Scene) -> None:

@@ -112,7 +112,7 @@ async def test_what_people_say_is_data_wherever_a_notebook_shows_it(tmp_path):
         assert "](http" not in text
         assert not re.search(r"(?<!\\)@everyone", text)
     assert json.loads(written["run.json"])["goal"] == NASTY
-    assert pages.author(told, 1) == "Anna root@host new: line <anna@log.invalid>"
+    assert pages.author_of(told.tries[0].decisions) == "Anna root@host new: line <anna@log.invalid>"
     message = pages.message(told, 1)
     assert "\x1b" not in message
     assert "\u202e" not in message

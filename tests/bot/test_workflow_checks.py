@@ -18,6 +18,7 @@ SUITE = (
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNEWRIGHT__DOWNLOADS__PORT", "0")
 
 
 def told(*words: str) -> tuple[int, str]:
@@ -209,6 +210,7 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path):
     more = {
         "run": (*script, "--input", "ask=Hello", "--input", "go_on="),
         "test": script,
+        "finetune": (*script, "--repeats", "1", "--proposals", "1"),
         "list-models": script[2:],
     }
     write(tmp_path, '{"rules": [{"purpose": "route", "reply": {"choice": 2}}]}', "s.json")
@@ -219,8 +221,9 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path):
         name, *words = command.split()
         ended[name] = told(name, *words, *more.get(name, ()))
 
-    assert set(ended) == {"generate", "validate", "lint", "run", "test", "list-models"}
+    assert set(ended) == {"generate", "validate", "lint", "run", "test", "finetune", "list-models"}
     # no Ollama runs here
     assert ended.pop("list-models")[0] == EXIT_USAGE
     assert {name: code for name, (code, _) in ended.items()} == dict.fromkeys(ended, EXIT_OK)
     assert "Finished." in ended["run"][1]
+    assert (tmp_path / "help.finetuned.yaml").read_text() == (tmp_path / "help.yaml").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.discord.surface import DiscordSurface
-from bot.surface import Surface
+from bot.surface import NUMBERS, Surface
 from tests.fakes import LogSurface
 from tests.wire.dpy import Bot, default_intents, running
 from tests.wire.model import Message
@@ -21,6 +21,8 @@ class Shown:
     id: str
     title: str
     asks: bool
+    numbers: int = 0
+    """Edits that can be taken or dropped there."""
 
 
 class Stage(Protocol):
@@ -44,7 +46,9 @@ class LogStage:
     def shown(self, place: str) -> list[Shown]:
         here = [m for m in self.surface.messages() if m["place"] == place]
         asks = [m["question"] is not None or m["ballot"] is not None for m in here]
-        return [Shown(m["id"], m["title"], a) for m, a in zip(here, asks, strict=True)]
+        return [
+            Shown(m["id"], m["title"], a, len(m["taken"])) for m, a in zip(here, asks, strict=True)
+        ]
 
     def delete(self, message_id: str) -> None:
         self.surface.delete(message_id)
@@ -71,7 +75,15 @@ class DiscordStage:
         channel = self.server.world.channels[int(place.removeprefix("discord:"))]
         own = [m for m in self.server.messages(channel) if m.author_id == self.server.world.bot_id]
         cards = [m for m in own if m.embeds]
-        return [Shown(str(m.id), m.embeds[0].get("title", ""), bool(m.components)) for m in cards]
+        return [
+            Shown(
+                str(m.id),
+                m.embeds[0].get("title", ""),
+                bool(m.components),
+                len(set(NUMBERS) & set(m.reactions)),
+            )
+            for m in cards
+        ]
 
     def delete(self, message_id: str) -> None:
         self._message(message_id).deleted = True

@@ -9,9 +9,12 @@ import pytest
 from agents import jobs
 from agents.dispatch import Dispatcher
 from agents.jobs import JobOutcome, JobSpec
+from agents.launchers import WORKFLOW
 from agents.launchers.local import LocalLauncher
 from agents.recipe import Recipe
-from configs.schema import LauncherSettings
+from agents.workflow.workplace import API_KEY, models_ref
+from agents.workflow_loop.planning import terms_of
+from configs.schema import LauncherSettings, Settings
 from storage.models import Job, JobState, Phase, Run
 from tests.fakes import StubLauncher
 from tests.house import open_house
@@ -186,6 +189,31 @@ def test_a_worker_knows_no_secret_of_ours(local, tmp_path, monkeypatch):
     environ = (folder / "environ").read_text()
     assert "canary" not in environ
     assert "HF_HUB_OFFLINE=1" in environ
+
+
+def test_the_key_of_workflows_reaches_their_jobs_alone_and_no_folder(tmp_path):
+    key = {WORKFLOW: {API_KEY: "canary-1234"}}
+    launcher = LocalLauncher(LauncherSettings(python=toy_python(tmp_path)), key)
+    workflow = tmp_path / "w-ends"
+    settings = Settings.model_validate({"workflows": {"api_key": "canary-1234"}})
+    spec = jobs.ReadWorkflowSpec(
+        models=models_ref(settings, None),
+        journal_dir=str(workflow / "paid0"),
+        workflow=jobs.WorkflowFile(
+            text=jobs.FileRef(path="/w", sha256="0" * 64, size_bytes=1), path="/w.yaml"
+        ),
+        terms=terms_of(settings, jobs.WorkflowWish(), model="m"),
+    )
+    jobs.write_spec(workflow, JobSpec(job_id="w-ends", spec=spec))
+    training = a_job(tmp_path / "j-ends", "j-ends")
+
+    for folder in (workflow, training):
+        launcher.start(folder)
+        assert until(lambda folder=folder: jobs.read_result(folder) is not None)
+
+    assert f"{API_KEY}=canary-1234" in (workflow / "environ").read_text()
+    assert "canary" not in (training / "environ").read_text()
+    assert "canary" not in (workflow / "spec.json").read_text()
 
 
 async def look_until(dispatcher, done, timeout_s=20.0):

@@ -57,6 +57,15 @@ async def test_an_answered_question_asks_no_more(stage: Stage) -> None:
     assert [(m.id, m.asks) for m in stage.shown(stage.home)] == [(message_id, False)]
 
 
+async def test_of_a_change_as_many_edits_can_be_dropped_as_it_has(stage: Stage) -> None:
+    choosing = replace(ASKING, question=replace(QUESTION, taken=(True, True, False)))
+    message_id = await stage.surface.post(stage.home, choosing, PARCEL)
+    dropped = replace(choosing, question=replace(QUESTION, taken=(True, False, False)))
+    await stage.surface.edit(stage.home, message_id, dropped)
+
+    assert [(m.id, m.asks, m.numbers) for m in stage.shown(stage.home)] == [(message_id, True, 3)]
+
+
 async def test_a_ballot_can_be_voted_on_until_it_is_over(stage: Stage) -> None:
     ballot = replace(ASKING, title="Which is better?", question=None, ballot=3)
     message_id = await stage.surface.post(stage.home, ballot, PARCEL)

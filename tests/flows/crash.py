@@ -25,8 +25,8 @@ from typing import Any
 from sqlmodel import select
 
 from agents.jobs import JobKind
+from bot.answering import Effect
 from bot.app import App, open_app
-from bot.commands import Effect
 from bot.desk import Wish
 from bot.notebook import repository
 from bot.notebook.repository import State

@@ -9,7 +9,7 @@ import pytest
 from agents.jobs import JobKind, RowShape
 from agents.recipe import Method, RecipeChange
 from agents.services import UserError
-from bot.commands import Effect
+from bot.answering import Effect
 from bot.reproduce import reproduce
 from configs.schema import ModelSettings
 from storage import datasets, jobs

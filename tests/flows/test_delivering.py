@@ -4,7 +4,7 @@ import pytest
 
 from agents.services import UserError
 from bot import delivering
-from bot.commands import Effect
+from bot.answering import Effect
 from bot.delivering import Wanted
 from storage import approvals, datasets, jobs
 from storage.models import Decision, Phase

@@ -6,7 +6,7 @@ import aiosqlite
 import pytest
 
 from agents.services import UserError
-from bot.commands import Effect
+from bot.answering import Effect
 from bot.schedule import sweep
 from configs.schema import ApprovalSettings, GateKind, LimitSettings, TrainingSettings
 from storage import approvals, datasets, events, jobs

@@ -3,7 +3,7 @@
 from agents import planning
 from agents.jobs import Baseline
 from agents.recipe import Metric, RecipeChange
-from bot.commands import Effect
+from bot.answering import Effect
 from bot.question_cards import baseline_sentences
 from bot.schedule import sweep
 from configs.schema import BudgetSettings, ModelSettings, PlanningSettings

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 
 from agents.jobs import ExportFormat
 from agents.services import UserError
-from bot.commands import Effect
+from bot.answering import Effect
 from bot.publish_wishes import Publish
 from configs.schema import HubSettings
 from storage import approvals, publications, runs

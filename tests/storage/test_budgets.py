@@ -12,7 +12,7 @@ from storage import budgets, jobs, runs
 from storage.budgets import Limits, Want
 from storage.database import Database, sqlite_url
 from storage.jobs import Closing
-from storage.models import Job, JobState, Phase, Reservation, Run
+from storage.models import Job, JobState, Phase, Reservation, Run, Target
 from tests.fakes import SetClock
 
 NOW = SetClock().now().replace(hour=20, minute=0)
@@ -189,3 +189,47 @@ def test_a_database_of_the_first_release_gets_the_table(tmp_path):
 
     assert database.read_now(budgets.taken, "everybody", None, NOW) == (0, 0)
     database.close()
+
+
+def test_a_round_of_a_workflow_is_settled_when_the_run_leaves_it_with_its_last_comparison(db):
+    run_id = db.write_now(add_run)
+
+    def turn_into(session, **facts):
+        run = runs.get(session, run_id)
+        for name, value in facts.items():
+            setattr(run, name, value)
+        session.add(run)
+
+    db.write_now(turn_into, target=Target.WORKFLOW)
+    assert db.write_now(budgets.reserve, want(run_id), TEN_MINUTES, NOW) is None
+    begun = NOW
+    for kind, minutes in (("workflow_propose", 1), ("workflow_measure", 2), ("workflow_claim", 4)):
+        phase = Phase.DELIVERING if kind == "workflow_claim" else Phase.REVIEWING
+        db.write_now(turn_into, phase=phase)
+        ended = begun + timedelta(minutes=minutes)
+        db.write_now(add_closed, run_id, kind, begun, ended)
+        db.write_now(budgets.settle, ended)
+        assert db.read_now(budgets.taken, "user", "log:anna", NOW) == (6.0, 0.0)
+        begun = ended
+
+    db.write_now(turn_into, phase=Phase.DELIVERED)
+    db.write_now(budgets.settle, begun)
+
+    assert db.read_now(budgets.taken, "user", "log:anna", NOW) == (7.0, 0.0)
+
+
+def add_closed(session, run_id, kind, started_at, closed_at):
+    session.add(
+        Job(
+            id=f"run{run_id}-{kind}",
+            run_id=run_id,
+            owner="log:anna",
+            iteration=1,
+            kind=kind,
+            attempt=1,
+            state=JobState.CLOSED,
+            created_at=started_at,
+            started_at=started_at,
+            closed_at=closed_at,
+        )
+    )

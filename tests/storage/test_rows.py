@@ -22,6 +22,7 @@ from storage.models import (
     Phase,
     Plan,
     Run,
+    Target,
 )
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -265,6 +266,19 @@ def test_a_database_from_before_the_notebooks_gets_them_and_keeps_its_plans(db):
     assert db.read_now(datasets.latest_plan, run_id).settings == {}
     assert db.read_now(runs.get, run_id).revert is None
     assert db.read_now(entries.of_run, run_id) == []
+
+
+def test_a_run_from_before_there_were_workflows_is_one_of_a_model(db):
+    run_id = db.write_now(lambda s: a_run(s).id)
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE run SET target = 'model'")
+        connection.exec_driver_sql("ALTER TABLE run DROP COLUMN workflow")
+        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0011_workflow_wishes'")
+
+    db.migrate()
+
+    run = db.read_now(runs.get, run_id)
+    assert (run.target, run.workflow) == (Target.MODEL, None)
 
 
 def test_a_database_from_before_the_blind_tests_gets_them(db):

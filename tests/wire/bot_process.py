@@ -30,6 +30,8 @@ class BotProcess:
         await bot.start()
     """
 
+    connects_within_s = 30.0
+
     def __init__(
         self,
         server: WireServer,
@@ -55,7 +57,11 @@ class BotProcess:
         self.configure("downloads.port", 0)
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            raise
         return self
 
     async def __aexit__(
@@ -114,7 +120,7 @@ class BotProcess:
         world, gateway = self.server.world, self.server.gateway
         await self.server.until(
             lambda: (gateway.connected and world.commands[None]) or not self.alive,
-            timeout_s=30,
+            timeout_s=self.connects_within_s,
             what="the bot to connect",
             poll_s=0.2,
         )
@@ -143,6 +149,9 @@ class BotProcess:
 
 class RealBot(BotProcess):
     """`tunewright run` itself, with the real launcher and the real worker, its settings as shipped."""
+
+    connects_within_s = 120.0
+    """It starts an interpreter of its own, also on a busy machine."""
 
     def __init__(self, server: WireServer, data_dir: Path, **settings: object) -> None:
         super().__init__(server, data_dir)

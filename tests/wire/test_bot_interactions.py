@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.commands import Reaction
+from bot.answering import Reaction
 from bot.discord import interactions
 from bot.discord.gates import Gates
 from storage import inbox, runs

@@ -48,6 +48,17 @@ def test_a_clear_gain_is_better_and_its_mirror_is_worse():
     )
 
 
+def test_who_looks_again_and_again_claims_no_more():
+    low, high = scores([0.0] * 8), scores([1.0] * 7 + [0.0])
+
+    twice, often = claims.judge(low, high, 2), claims.judge(low, high, 4)
+
+    assert (twice.claim, often.claim) == (Claim.BETTER, Claim.CANNOT_TELL)
+    assert often.p_value == pytest.approx(4 * 2 / 2**7)
+    assert "8 sealed cases, opened 4×, +87.5 points" in often.words
+    assert claims.judge(low, high, 1000).p_value == 1
+
+
 def test_few_cases_cannot_tell_however_large_the_gain():
     judged = claims.judge(scores([0.0] * 5), scores([1.0] * 5))
 

@@ -4,7 +4,7 @@ import pytest
 
 from agents.workflow import rounds
 from agents.workflow.acceptance import Outcome, Reason
-from agents.workflow.goals import Goal, Goals, NoGoal, compare, gain, parse
+from agents.workflow.goals import Goal, Goals, NoGoal, compare, gain, measured, parse
 from agents.workflow.load import load_text
 from agents.workflow.measured_goals import Watch
 from agents.workflow.measuring import Bench
@@ -204,3 +204,9 @@ async def test_the_figures_of_a_round_can_be_shown(tmp_path):
     assert (before.pass_rate, after.pass_rate) == (0.5, 1.0)
     assert after.tokens < before.tokens
     assert (before.runs, before.cases) == (12, 2)
+
+
+def test_words_that_name_no_goal_are_for_who_proposes_alone():
+    assert measured("answers should be polite") is None
+    assert measured("") is None
+    assert str(measured("polite, and faster")) == "latency=1"

@@ -1,0 +1,133 @@
+"""The end: what is left against what was given, on sealed cases; then the file, with a link."""
+
+from langgraph.runtime import Runtime
+from sqlmodel import Session
+
+from agents import work
+from agents.jobs import ClaimResult, ClaimSpec, FileRef, JobKind
+from agents.services import Services
+from agents.state import RunState
+from agents.workflow.workplace import models_ref
+from agents.workflow_loop import facts, ledger
+from agents.workflow_loop.facts import Facts
+from agents.workflow_loop.measuring import file_name
+from storage import datasets, events, runs
+from storage.files import StoredFile
+from storage.models import Artifact, EvaluationReport, Job, Phase
+
+METRIC = "pass rate"
+LEDGER = "ledger"
+"""Kind of the artifact with a line per decision."""
+
+
+async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
+    """Compare for the last time, say what may be said, and hand over."""
+    services = runtime.context
+    known = await services.db.read(facts.read, services, state["run_id"])
+    job = await work.finished(
+        services,
+        known.run,
+        JobKind.WORKFLOW_CLAIM,
+        await services.db.read(_spec, services, known),
+        stale=lambda job: job.spec["left_over"]["text"]["sha256"] != known.stands.text.sha256,
+    )
+    result = ClaimResult.model_validate(work.payload(job))
+    lines = ledger.text(known, result)
+    kept = services.files.put(lines.encode())
+    await services.db.write(_save, services, known, job, result, kept)
+    return state
+
+
+def _spec(session: Session, services: Services, known: Facts) -> ClaimSpec:
+    terms = known.rounds[-1].terms
+    looked = [
+        ClaimResult.model_validate(report.payload)
+        for report in datasets.openings(session, work.number(known.run))
+        if report.primary_metric == METRIC
+    ]
+    return ClaimSpec(
+        models=models_ref(services.settings, known.wish.ollama_url),
+        journal_dir=facts.journal_dir(services, known.run, JobKind.WORKFLOW_CLAIM),
+        left=known.left(terms),
+        given=known.given,
+        left_over=known.stands,
+        openings=1 + sum(one.sealed_cases > 0 for one in looked),
+        tests=known.suite,
+        tests_path=known.tests_path,
+        cases=known.found.cases,
+        terms=terms,
+    )
+
+
+def _save(
+    session: Session,
+    services: Services,
+    known: Facts,
+    job: Job,
+    result: ClaimResult,
+    lines: StoredFile,
+) -> None:
+    run, now = known.run, services.clock.now()
+    run_id = work.number(run)
+    text = known.given.text if result.gave_back else known.stands.text
+    name = file_name(known.given_name, "finetuned")
+    for kind, file_called, file in (
+        (facts.WORKFLOW, name, text),
+        (
+            LEDGER,
+            file_name(known.given_name, "finetune-ledger").rpartition(".")[0] + ".jsonl",
+            lines,
+        ),
+    ):
+        _keep(session, services, known, kind, file_called, file)
+    if datasets.report_of(session, run_id, run.iteration) is None:
+        session.add(
+            EvaluationReport(
+                run_id=run_id,
+                iteration=run.iteration,
+                job_id=job.id,
+                verdict=result.claim,
+                primary_metric=METRIC,
+                gain=result.gain,
+                p_value=result.p_value,
+                items=result.sealed_cases,
+                payload=result.model_dump(mode="json"),
+                created_at=now,
+            )
+        )
+    shown = {
+        "name": name,
+        "sha256": text.sha256,
+        "size_bytes": text.size_bytes,
+        "claim": result.model_dump(mode="json"),
+        "rounds": [ledger.row(one) for one in known.rounds],
+        "given_sha256": known.given.text.sha256,
+        "strategies": {name: list(both) for name, both in known.strategies().items()},
+        "spent": known.spent.model_dump(mode="json"),
+    }
+    events.say(session, run_id, "delivered", f"i{run.iteration}:delivered", shown, now)
+    runs.move(session, run, Phase.DELIVERED, ended_at=now)
+
+
+def _keep(
+    session: Session,
+    services: Services,
+    known: Facts,
+    kind: str,
+    name: str,
+    file: FileRef | StoredFile,
+) -> None:
+    run_id = work.number(known.run)
+    there = datasets.artifact(session, run_id, kind, known.run.iteration)
+    row = there or Artifact(
+        run_id=run_id,
+        iteration=known.run.iteration,
+        kind=kind,
+        name=name,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        created_at=services.clock.now(),
+    )
+    row.sha256, row.size_bytes = file.sha256, file.size_bytes
+    session.add(row)
+    session.flush()

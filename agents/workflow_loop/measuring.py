@@ -21,7 +21,7 @@ from agents.state import RunState
 from agents.workflow.workplace import models_ref
 from agents.workflow_loop import facts
 from agents.workflow_loop.facts import Facts, Round
-from agents.workflow_loop.proposing import may_be_run
+from agents.workflow_loop.proposing import may_be_run, not_run
 from configs.schema import GateKind
 from storage import datasets, events, runs
 from storage.models import Job, Phase, Run, Suggestion
@@ -160,11 +160,9 @@ def _tell(
             for one in result.measured
         ],
         "refused": [list(one) for one in result.refused],
-        "not_run": [
-            {"strategy": one.strategy, "barred": [b.where for b in one.barred]}
-            for one in proposals.values()
-            if not spec.attempt and one.name not in asked_for
-        ],
+        "not_run": not_run(
+            one for one in proposals.values() if not spec.attempt and one.name not in asked_for
+        ),
         "given_up": [] if spec.attempt else _given_up(now),
         "winner": result.winner,
         "stood": result.stood.metrics,

@@ -1,5 +1,8 @@
 """The first half of a round: a job finds what fails and has changes proposed; where one says too much, a person is asked."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
@@ -107,5 +110,36 @@ def _go_on(session: Session, services: Services, known: Facts, result: ProposeRe
             "cases": [case.model_dump(mode="json") for case in known.found.cases],
         }
         events.say(session, work.number(run), "stands", "stands", shown, services.clock.now())
-    allowed = may_be_run(session, known, result.proposals)
-    runs.move(session, run, Phase.EVALUATING if allowed else Phase.DEBUGGING)
+    if may_be_run(session, known, result.proposals):
+        runs.move(session, run, Phase.EVALUATING)
+        return
+    _tell_nothing(session, services, known, result)
+    runs.move(session, run, Phase.DEBUGGING)
+
+
+def not_run(proposals: Iterable[Proposed]) -> list[dict[str, Any]]:
+    """Say of proposals that were not run what kept them from it."""
+    return [
+        {"strategy": one.strategy, "barred": [barred.where for barred in one.barred]}
+        for one in proposals
+    ]
+
+
+def _tell_nothing(
+    session: Session, services: Services, known: Facts, result: ProposeResult
+) -> None:
+    """Tell a round in which nothing could be run: why each strategy came to nothing."""
+    shown = {
+        "iteration": known.run.iteration,
+        "measurement": 0,
+        "measured": [],
+        "refused": [],
+        "not_run": not_run(result.proposals),
+        "given_up": [list(one) for one in result.given_up],
+        "winner": None,
+        "stood": result.standing.metrics,
+        "would_stand": None,
+        "out_of_budget": result.out_of_budget,
+    }
+    key = f"i{known.run.iteration}:round:0"
+    events.say(session, work.number(known.run), "round", key, shown, services.clock.now())

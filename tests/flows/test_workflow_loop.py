@@ -197,6 +197,19 @@ async def test_where_nobody_is_asked_such_an_edit_is_not_run(tmp_path):
         assert await house.final() == loop_case.WORKFLOW
 
 
+async def test_a_round_in_which_nothing_could_be_run_says_why(tmp_path):
+    told = loop_case.script([{"op": "set_prompt", "state": "nowhere", "prompt": "x"}])
+    async with open_workflow_house(tmp_path, told=told) as house:
+        await house.start(rounds=1, approve="auto", repeats=1)
+        await house.answer(GateKind.PLAN)
+
+        assert not any("measure" in name for name in house.launcher.done)
+        card = next(m for m in house.house.surface.messages() if m["title"] == "Round 1")
+        assert "came to nothing" in card["body"]
+        assert "nowhere" in card["body"]
+        assert "Nothing is changed." in card["body"]
+
+
 async def test_no_standing_permission_answers_for_an_edit(tmp_path):
     with pytest.raises(ValueError, match="edit"):
         Settings.model_validate({"approvals": {"policy": ["edit"]}})

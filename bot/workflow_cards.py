@@ -6,7 +6,7 @@ from agents.workflow.splitting import Split
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import block, inline, plain, size
-from bot.workflow_numbers import chart, moved, points, rate, spent, takes
+from bot.workflow_numbers import chart, moved, points, rate, spent, strategies, takes
 
 MOST_FINDINGS = 8
 MOST_MISSED = 6
@@ -159,7 +159,9 @@ def delivered(scene: Scene) -> Card:
     changed = shown["sha256"] != shown["given_sha256"]
     link = scene.link or "ask for it with `/finetune download`"
     lines = [f"**{plain(claim['words'], 500)}**", *_claim_numbers(claim)]
-    lines += [_table(shown["rounds"]), f"Used in all: {spent(shown['spent'])}.", link]
+    fared = strategies(shown.get("strategies", {}))
+    lines += [_table(shown["rounds"]), *([f"{plain(fared, 400)}."] if fared else [])]
+    lines += [f"Used in all: {spent(shown['spent'])}.", link]
     about = f"{inline(shown['name'])}, {size(shown['size_bytes'])}."
     kept = "" if changed else " It is the file that you gave, unchanged."
     lines.append(

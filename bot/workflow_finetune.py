@@ -129,6 +129,8 @@ class Written:
     wish: Wish
     screen: Console
     _shown: dict[Path, str] = field(default_factory=dict)
+    _version: int | None = None
+    """Of the run when it was looked at last: one that has not moved since has nothing new."""
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
@@ -149,8 +151,12 @@ class Written:
     async def look(self) -> None:
         """Write what is new. Raises: UserError: a file cannot be written."""
         services = self.app.services
+        version = (await services.db.read(runs.get, self.run_id)).version
+        if version == self._version:
+            return
         known = await services.db.read(facts.read, services, self.run_id)
         claim = await services.db.read(facts.claim_of, self.run_id)
+        self._version = known.run.version
         await asyncio.to_thread(self._write_all, known, ledger.text(known, claim))
 
     async def report(self) -> None:

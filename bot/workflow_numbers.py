@@ -56,6 +56,13 @@ def spent(used: Mapping[str, Any]) -> str:
     return f"{used['calls']:,} calls of models, {used['tokens']:,} tokens{time}"
 
 
+def strategies(found: Mapping[str, Sequence[int]]) -> str:
+    """Say how strategies have fared, given how often each was tried and kept; those that were kept most first."""
+    ranked = sorted(found.items(), key=lambda pair: (-pair[1][1], pair[1][0], pair[0]))
+    told = ", ".join(f"{name} {kept} of {tried}" for name, (tried, kept) in ranked)
+    return f"Strategies, kept of tried: {told}" if told else ""
+
+
 def chart(rounds: Sequence[Mapping[str, Any]], after: Metrics) -> ChartSpec | None:
     """Describe how the pass rate went from round to round; None where fewer than two were measured."""
     measured = [(str(one["round"]), one["metrics"]) for one in rounds if one["metrics"].get("runs")]

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from bot.text import plain, visible
+from bot.workflow_numbers import strategies
 
 Line = Mapping[str, Any]
 FORMS = ("json", "md", "html")
@@ -124,7 +125,9 @@ def _kept(line: Line) -> str:
 
 
 def _tried(lines: Sequence[Line]) -> list[str]:
-    tried = _strategies(lines)
+    claim = next((line for line in lines if line["what"] == "claim"), None)
+    fared = strategies(claim["strategies"]) if claim else ""
+    tried = [fared] if fared else []
     for line in lines:
         if line["what"] != "round":
             continue
@@ -141,12 +144,3 @@ def _tried(lines: Sequence[Line]) -> list[str]:
             for strategy, why in line["given_up"]
         ]
     return tried
-
-
-def _strategies(lines: Sequence[Line]) -> list[str]:
-    """Say how strategies have fared, those that were kept most first."""
-    claim = next((line for line in lines if line["what"] == "claim"), None)
-    found = claim["strategies"] if claim else {}
-    ranked = sorted(found.items(), key=lambda pair: (-pair[1][1], pair[1][0], pair[0]))
-    told = ", ".join(f"{name} {kept} of {tried}" for name, (tried, kept) in ranked)
-    return [f"Strategies, kept of tried: {told}"] if told else []

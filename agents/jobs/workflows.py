@@ -141,6 +141,15 @@ class Journalled(Message):
     left: Left = Left()
 
 
+class OnCases(Journalled):
+    """What every job is told that runs cases."""
+
+    tests: FileRef
+    tests_path: str
+    cases: tuple[CaseRef, ...]
+    terms: WorkflowTerms
+
+
 class ReadWorkflowSpec(Journalled):
     """What `workflow_read` is told."""
 
@@ -242,16 +251,12 @@ class Proposed(Message):
     """Unified, against what stood."""
 
 
-class ProposeSpec(Journalled):
+class ProposeSpec(OnCases):
     """What `workflow_propose` is told."""
 
     kind: Literal[JobKind.WORKFLOW_PROPOSE] = JobKind.WORKFLOW_PROPOSE
     workflow: WorkflowFile
     """The one that stands."""
-    tests: FileRef
-    tests_path: str
-    cases: tuple[CaseRef, ...]
-    terms: WorkflowTerms
     round: int
     standing: Standing | None = None
     """None: it has not been measured yet."""
@@ -283,15 +288,11 @@ class Contender(Message):
     """Places of the edits that a person has taken, from 0; None: all of them."""
 
 
-class MeasureRoundSpec(Journalled):
+class MeasureRoundSpec(OnCases):
     """What `workflow_measure` is told."""
 
     kind: Literal[JobKind.WORKFLOW_MEASURE] = JobKind.WORKFLOW_MEASURE
     workflow: WorkflowFile
-    tests: FileRef
-    tests_path: str
-    cases: tuple[CaseRef, ...]
-    terms: WorkflowTerms
     round: int
     attempt: int = 0
     """Of the measurement within the round: a person's choice among the edits is measured anew, with other seeds."""
@@ -332,7 +333,7 @@ class MeasureRoundResult(Message):
     spent: Spent
 
 
-class ClaimSpec(Journalled):
+class ClaimSpec(OnCases):
     """What `workflow_claim` is told."""
 
     kind: Literal[JobKind.WORKFLOW_CLAIM] = JobKind.WORKFLOW_CLAIM
@@ -341,10 +342,6 @@ class ClaimSpec(Journalled):
     """What stands at the end."""
     openings: int = 1
     """How often sealed cases of this workflow are looked at with this time, by all runs."""
-    tests: FileRef
-    tests_path: str
-    cases: tuple[CaseRef, ...]
-    terms: WorkflowTerms
 
 
 class ClaimResult(Message):

@@ -42,6 +42,25 @@ class Models(Protocol):
         """
 
 
+class SameModels:
+    """Models that come from others as they are: what changes something of them has only to say what."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
+        """Return the model. Raises: ModelError: there is none of that name."""
+        return self._models.chat(name, parameters)
+
+    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
+        """Return the model bound to a schema."""
+        return self._models.structured(chat, schema)
+
+    def embeddings(self, name: str | None) -> Embeddings:
+        """Return the model. Raises: ModelError: there is none."""
+        return self._models.embeddings(name)
+
+
 class PersonLeft(Exception):
     """The person will not answer. The run stops there, and can be gone on with. `str()` says why, for a person."""
 

@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
 
 from agents.workflow.events import Event, PromptSent, Purpose, Reply
 from agents.workflow.evidence import Said
 from agents.workflow.journal import Journal
 from agents.workflow.load import Loaded
 from agents.workflow.outcome import Outcome
-from agents.workflow.outside import Models
+from agents.workflow.outside import Models, SameModels
 from agents.workflow.playing import Played, play_once
 from agents.workflow.scenario_runs import Journals, Player, Stage, person_for, run_once
 from agents.workflow.suite import Scenario
@@ -32,24 +30,16 @@ class Performed:
     person_tokens: int
 
 
-class SeededModels:
+class SeededModels(SameModels):
     """The same models, each call with a seed unless the workflow says one itself."""
 
     def __init__(self, models: Models, seed: int) -> None:
-        self._models = models
+        super().__init__(models)
         self._seed = seed
 
     def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
         """Return the model. Raises: ModelError: there is none of that name."""
-        return self._models.chat(name, {"seed": self._seed, **parameters})
-
-    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-        """Return the model bound to a schema."""
-        return self._models.structured(chat, schema)
-
-    def embeddings(self, name: str | None) -> Embeddings:
-        """Return the model. Raises: ModelError: there is none."""
-        return self._models.embeddings(name)
+        return super().chat(name, {"seed": self._seed, **parameters})
 
 
 async def perform(

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.runnables import Runnable
 
 from agents.jobs import Left, Spent
-from agents.workflow.outside import Limits, ModelError, Models
+from agents.workflow.outside import Limits, ModelError, Models, SameModels
 from agents.workflow.spending import estimated_tokens
 
 USED_UP = "the budget of this run is used up"
@@ -124,26 +122,18 @@ def open_purse(path: Path, left: Left, beat: Callable[[], None] = lambda: None) 
     return Purse(left, file, calls=calls, tokens=tokens, earlier_s=seconds, beat=beat)
 
 
-class PursedModels:
-    """The same models, each call paid from a purse."""
+class PursedModels(SameModels):
+    """The same models, each call paid from a purse; what makes embeddings is not counted."""
 
     def __init__(self, models: Models, purse: Purse) -> None:
-        self._models = models
+        super().__init__(models)
         self._purse = purse
 
     def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
         """Return the model. Raises: ModelError: there is none of that name."""
-        chat = self._models.chat(name, parameters)
+        chat = super().chat(name, parameters)
         chat.callbacks = [_Payer(self._purse)]
         return chat
-
-    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-        """Return the model bound to a schema."""
-        return self._models.structured(chat, schema)
-
-    def embeddings(self, name: str | None) -> Embeddings:
-        """Return the model; what it makes is not counted. Raises: ModelError: there is none."""
-        return self._models.embeddings(name)
 
 
 class _Payer(BaseCallbackHandler):

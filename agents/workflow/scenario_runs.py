@@ -10,9 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
 
 from agents.workflow.asking import now_asking
 from agents.workflow.events import Event, Listener, Purpose, nobody
@@ -20,7 +18,7 @@ from agents.workflow.journal import Journal
 from agents.workflow.made_answers import make_up
 from agents.workflow.model import State, Workflow
 from agents.workflow.outcome import Outcome
-from agents.workflow.outside import Limits, Models
+from agents.workflow.outside import Limits, Models, SameModels
 from agents.workflow.persona import Persona, Simulator, card_of
 from agents.workflow.playing import RunScenario
 from agents.workflow.reach import Reach
@@ -101,12 +99,12 @@ class Player:
             self.persona.hear(event)
 
 
-class MockedModels:
+class MockedModels(SameModels):
     """Models of which a scenario says, by state and visit, what they reply; for all else the real ones are asked."""
 
     def __init__(self, scenario: Scenario, models: Models) -> None:
+        super().__init__(models)
         self._scenario = scenario
-        self._models = models
         self._visits: Counter[str] = Counter()
         self._script: ScriptedModels | None = None
 
@@ -121,15 +119,7 @@ class MockedModels:
             if reply is not None:
                 self._visits[asking.state] += 1
                 return ScriptedModels(Script(default=reply)).chat(name, parameters)
-        return self._models.chat(name, parameters)
-
-    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-        """Return the model bound to a schema; only real ones are."""
-        return self._models.structured(chat, schema)
-
-    def embeddings(self, name: str | None) -> Embeddings:
-        """Return the real model. Raises: ModelError: there is none."""
-        return self._models.embeddings(name)
+        return super().chat(name, parameters)
 
 
 async def person_for(

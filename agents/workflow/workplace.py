@@ -15,10 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from agents.jobs import FileRef, Progress, Spent, WorkflowFile, WorkflowTerms, beat
@@ -30,10 +28,11 @@ from agents.workflow.load import Loaded, load_text
 from agents.workflow.mcp_tools import McpTools
 from agents.workflow.measuring import Bench, Play, hash_of
 from agents.workflow.model import Workflow
-from agents.workflow.outside import Limits, Models
+from agents.workflow.outside import Limits, Models, SameModels
 from agents.workflow.persona import Simulator
 from agents.workflow.purse import USED_UP, OutOfBudget, Purse, PursedModels, open_purse
 from agents.workflow.reach import Reach
+from agents.workflow.replies import Asker
 from agents.workflow.scenario_runs import Stage
 from agents.workflow.server_policy import OWN_FILES, ServerPolicy
 from agents.workflow.suite import Scenario
@@ -82,23 +81,16 @@ def text_of(file: FileRef) -> str:
     return content.decode("utf-8-sig")
 
 
-class StandIn:
+class StandIn(SameModels):
     """The same models, but for one name that means another."""
 
     def __init__(self, models: Models, name: str, instead: str) -> None:
-        self._models, self._name, self._instead = models, name, instead
+        super().__init__(models)
+        self._name, self._instead = name, instead
 
     def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
         """Return the model. Raises: ModelError: there is none of that name."""
-        return self._models.chat(self._instead if name == self._name else name, parameters)
-
-    def structured(self, chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-        """Return the model bound to a schema."""
-        return self._models.structured(chat, schema)
-
-    def embeddings(self, name: str | None) -> Embeddings:
-        """Return the model. Raises: ModelError: there is none."""
-        return self._models.embeddings(name)
+        return super().chat(self._instead if name == self._name else name, parameters)
 
 
 @dataclass(frozen=True)
@@ -111,6 +103,8 @@ class Workplace:
     purse: Purse
     reporter: Reporter
     terms: WorkflowTerms
+    asker: Asker
+    """Reaches the analysis model."""
 
     @property
     def spent(self) -> Spent:
@@ -202,22 +196,11 @@ class Workplace:
     async def analyst(self, messages: Sequence[BaseMessage], schema: Mapping[str, Any]) -> str:
         """Ask the analysis model, once per thing to ask.
 
-        Raises: ModelError: there is no reply.
+        Raises: ModelError: there is no reply. Stopped: the bot asked for it.
         """
-        asked = {
-            "model": self.terms.analysis_model,
-            "messages": [[one.type, one.content] for one in messages],
-            "schema": dict(schema),
-        }
-        known = self.journal.recall("analyst", asked)
-        if known is None:
-            parameters = {"num_predict": REPLY_TOKENS, "seed": hash_of(self.terms.seed, "analyst")}
-            chat = self.models.chat(self.terms.analysis_model, parameters)
-            reply = await self.models.structured(chat, schema).ainvoke(list(messages))
-            known = {"text": str(reply.text)}
-            self.journal.keep("analyst", asked, known)
+        reply = await self.asker(messages, schema)
         self.reporter.beat()
-        return str(known["text"])
+        return reply
 
 
 def named(scenarios: Sequence[Scenario]) -> dict[str, Scenario]:
@@ -254,5 +237,8 @@ def workplace(
         journal = stack.enter_context(open_journal(kept / JOURNAL))
         purse = open_purse(kept / PURSE, spec.left, partial(beat, folder))
         stack.callback(purse.close)
-        models = stack.enter_context(models_from(settings, spec.models.ollama_url))
-        yield Workplace(PursedModels(models, purse), settings, journal, purse, reporter, terms)
+        back_end = stack.enter_context(models_from(settings, spec.models.ollama_url))
+        models = PursedModels(back_end, purse)
+        parameters = {"num_predict": REPLY_TOKENS, "seed": hash_of(terms.seed, "analyst")}
+        asker = Asker(models, terms.analysis_model, journal, parameters)
+        yield Workplace(models, settings, journal, purse, reporter, terms, asker)

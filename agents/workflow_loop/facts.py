@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import Session
 
@@ -26,6 +27,7 @@ from agents.jobs import (
 )
 from agents.services import Services
 from agents.work import USABLE, file_ref, number, payload
+from agents.workflow.workplace import models_ref
 from configs.schema import GateKind
 from storage import approvals, datasets, jobs, runs
 from storage.models import Approval, Artifact, Dataset, Decision, Job, Plan, Run, Suggestion
@@ -233,6 +235,21 @@ def journal_dir(services: Services, run: Run, kind: JobKind, measurement: int = 
     """Return the folder that all attempts at a job share; each measurement of a round has one of its own."""
     first = jobs.job_id(number(run), run.iteration, kind, 1)
     return str(services.job_folder(first) / f"paid{measurement}")
+
+
+def on_cases(
+    services: Services, known: Facts, kind: JobKind, terms: WorkflowTerms, measurement: int = 0
+) -> dict[str, Any]:
+    """Return what every job is told that runs cases: fields of `agents.jobs.workflows.OnCases`."""
+    return {
+        "models": models_ref(services.settings, known.wish.ollama_url),
+        "journal_dir": journal_dir(services, known.run, kind, measurement),
+        "left": known.left(terms),
+        "tests": known.suite,
+        "tests_path": known.tests_path,
+        "cases": known.found.cases,
+        "terms": terms,
+    }
 
 
 def snapshot(run: Run, text: FileRef, name: str, services: Services) -> Artifact:

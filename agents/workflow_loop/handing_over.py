@@ -4,10 +4,9 @@ from langgraph.runtime import Runtime
 from sqlmodel import Session
 
 from agents import work
-from agents.jobs import ClaimResult, ClaimSpec, FileRef, JobKind
+from agents.jobs import ClaimResult, ClaimSpec, JobKind
 from agents.services import Services
 from agents.state import RunState
-from agents.workflow.workplace import models_ref
 from agents.workflow_loop import facts, ledger
 from agents.workflow_loop.facts import Facts
 from agents.workflow_loop.measuring import file_name
@@ -46,16 +45,10 @@ def _spec(session: Session, services: Services, known: Facts) -> ClaimSpec:
         if report.primary_metric == METRIC
     ]
     return ClaimSpec(
-        models=models_ref(services.settings, known.wish.ollama_url),
-        journal_dir=facts.journal_dir(services, known.run, JobKind.WORKFLOW_CLAIM),
-        left=known.left(terms),
+        **facts.on_cases(services, known, JobKind.WORKFLOW_CLAIM, terms),
         given=known.given,
         left_over=known.stands,
         openings=1 + sum(one.sealed_cases > 0 for one in looked),
-        tests=known.suite,
-        tests_path=known.tests_path,
-        cases=known.found.cases,
-        terms=terms,
     )
 
 
@@ -79,7 +72,18 @@ def _save(
             lines,
         ),
     ):
-        _keep(session, services, known, kind, file_called, file)
+        datasets.put_artifact(
+            session,
+            Artifact(
+                run_id=run_id,
+                iteration=run.iteration,
+                kind=kind,
+                name=file_called,
+                sha256=file.sha256,
+                size_bytes=file.size_bytes,
+                created_at=now,
+            ),
+        )
     if datasets.report_of(session, run_id, run.iteration) is None:
         session.add(
             EvaluationReport(
@@ -107,27 +111,3 @@ def _save(
     }
     events.say(session, run_id, "delivered", f"i{run.iteration}:delivered", shown, now)
     runs.move(session, run, Phase.DELIVERED, ended_at=now)
-
-
-def _keep(
-    session: Session,
-    services: Services,
-    known: Facts,
-    kind: str,
-    name: str,
-    file: FileRef | StoredFile,
-) -> None:
-    run_id = work.number(known.run)
-    there = datasets.artifact(session, run_id, kind, known.run.iteration)
-    row = there or Artifact(
-        run_id=run_id,
-        iteration=known.run.iteration,
-        kind=kind,
-        name=name,
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        created_at=services.clock.now(),
-    )
-    row.sha256, row.size_bytes = file.sha256, file.size_bytes
-    session.add(row)
-    session.flush()

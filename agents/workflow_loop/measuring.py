@@ -18,7 +18,6 @@ from agents.jobs import (
 from agents.jobs.workflows import Measured
 from agents.services import Services
 from agents.state import RunState
-from agents.workflow.workplace import models_ref
 from agents.workflow_loop import facts
 from agents.workflow_loop.facts import Facts, Round
 from agents.workflow_loop.proposing import may_be_run, not_run
@@ -70,14 +69,8 @@ def _spec(session: Session, services: Services, known: Facts) -> MeasureRoundSpe
         allowed = may_be_run(session, known, now.proposed.proposals)
         contenders = [Contender(proposed=_stored(services, one)) for one in allowed]
     return MeasureRoundSpec(
-        models=models_ref(services.settings, known.wish.ollama_url),
-        journal_dir=facts.journal_dir(services, known.run, JobKind.WORKFLOW_MEASURE, measurement),
-        left=known.left(terms),
+        **facts.on_cases(services, known, JobKind.WORKFLOW_MEASURE, terms, measurement),
         workflow=known.stands,
-        tests=known.suite,
-        tests_path=known.tests_path,
-        cases=known.found.cases,
-        terms=terms,
         round=now.number,
         attempt=measurement,
         standing=standing,

@@ -11,7 +11,6 @@ from agents.jobs import Approve, JobKind, Proposed, ProposeResult, ProposeSpec
 from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
-from agents.workflow.workplace import models_ref
 from agents.workflow_loop import facts
 from agents.workflow_loop.facts import Facts
 from configs.schema import GateKind
@@ -66,14 +65,8 @@ def may_be_run(session: Session, known: Facts, proposals: tuple[Proposed, ...]) 
 def _spec(services: Services, known: Facts) -> ProposeSpec:
     terms = known.now.terms
     return ProposeSpec(
-        models=models_ref(services.settings, known.wish.ollama_url),
-        journal_dir=facts.journal_dir(services, known.run, JobKind.WORKFLOW_PROPOSE),
-        left=known.left(terms),
+        **facts.on_cases(services, known, JobKind.WORKFLOW_PROPOSE, terms),
         workflow=known.stands,
-        tests=known.suite,
-        tests_path=known.tests_path,
-        cases=known.found.cases,
-        terms=terms,
         round=known.run.iteration,
         standing=known.standing(),
         known=known.known(),

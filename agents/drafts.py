@@ -222,7 +222,7 @@ async def make(services: Services, known: Known, model: str, measured: MeasureRe
     earlier = [o for o in ORIGINS.validate_python(known.before.why) if o[0] not in named]
     if before.method is not Method.SFT:
         after = _shaped(methods.wished(begun, changes), parent)
-        after, origins = _rate_follows(before, after, new + earlier)
+        after, origins = _rate_follows(known, measured, after, new + earlier)
         shown = planning.difference(before, after)
         said = [*notes, *stays, *refused, *full_tuning.differences(after, measured, fields)]
         return Draft(after, origins, shown, said, asked_words)
@@ -296,10 +296,15 @@ def _first(services: Services, known: Known, model: str, measured: MeasureResult
     recipe, origins = methods.adapted(usual, origins, known.data, measured, begun, known.run.method)
     asked = [(w.field, str(w.value), ASKED) for w in wishes] + _shape(parent)
     said = {field for field, _value, _why in asked}
-    recipe = methods.wished(recipe, wishes)
+    recipe, origins = _rate_follows(
+        known,
+        measured,
+        methods.wished(recipe, wishes),
+        asked + [o for o in origins if o[0] not in said],
+    )
     full_tuning.check(recipe, measured)
     notes = full_tuning.differences(recipe, measured, {wish.field for wish in wishes})
-    return Draft(recipe, asked + [o for o in origins if o[0] not in said], notes=notes)
+    return Draft(recipe, origins, notes=notes)
 
 
 async def _understood(
@@ -328,22 +333,16 @@ async def _understood(
 
 
 def _rate_follows(
-    before: Recipe, after: Recipe, origins: list[hyperparameters.Origin]
+    known: Known, measured: MeasureResult, recipe: Recipe, origins: list[hyperparameters.Origin]
 ) -> tuple[Recipe, list[hyperparameters.Origin]]:
-    """Let a method's own learning rate follow from LoRA to all layers or back, unless somebody has set it."""
-    change = full_tuning.rate_follows(before, after)
-    if change is None or ("learning_rate", True) in {
-        (field, _is_decided(why)) for field, _value, why in origins
-    }:
-        return after, origins
-    why = (
-        "a tenth of LoRA's"
-        if after.tuning is Tuning.FULL
-        else "LoRA's, ten times that of all layers"
-    )
-    kept = [origin for origin in origins if origin[0] != "learning_rate"]
-    rate = ("learning_rate", f"{change.value:g}", f"{why} (Tinker)")
-    return after.amended([change]), [*kept, rate]
+    """Let a method's own learning rate follow from what has changed in the recipe, unless somebody has set it."""
+    decided = any(field == "learning_rate" and _is_decided(why) for field, _value, why in origins)
+    if decided or recipe.method is Method.SFT:
+        return recipe, origins
+    rate, why = methods.own_rate(recipe, known.data, measured)
+    new = ("learning_rate", f"{rate:g}", why)
+    told = [new if origin[0] == "learning_rate" else origin for origin in origins]
+    return recipe.model_copy(update={"learning_rate": rate}), told
 
 
 UNSAID = (False, Tuning.LORA, TargetModules.ALL_LINEAR)

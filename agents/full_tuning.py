@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from agents import memory
-from agents.hyperparameters import FULL_RATE_FACTOR, gigabytes
+from agents.hyperparameters import gigabytes
 from agents.jobs import MeasureResult
-from agents.planning import scaled
 from agents.recipe import Method, Recipe, RecipeChange, Tuning
 from agents.services import UserError
 
@@ -56,14 +55,6 @@ def possible(
         return before, list(changes), []
     lora = before.model_copy(update={"tuning": Tuning.LORA})
     return lora, [change for change in changes if change.field != "tuning"], [why]
-
-
-def rate_follows(before: Recipe, after: Recipe) -> RecipeChange | None:
-    """Return the learning rate that fits when all layers take the place of LoRA, or the other way round; else None."""
-    if before.tuning is after.tuning:
-        return None
-    factor = FULL_RATE_FACTOR if after.tuning is Tuning.FULL else 1 / FULL_RATE_FACTOR
-    return scaled(before, "learning_rate", factor)
 
 
 def differences(recipe: Recipe, measured: MeasureResult, asked: Collection[str] = ()) -> list[str]:

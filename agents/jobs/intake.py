@@ -35,6 +35,8 @@ class FindingKind(StrEnum):
     """Keys, tokens and passwords that look live."""
     LEAKS = "leaks"
     """Test rows that resemble rows to learn from although the split was to keep them apart."""
+    KIN = "kin"
+    """Test rows that belong together with rows to learn from, by a column such as customer or document."""
     PERSONAL_DATA = "personal_data"
     """E-mail addresses, phone numbers, and numbers whose check digits fit an account, a card or a person."""
     CONFLICTS = "conflicts"
@@ -53,6 +55,8 @@ class FindingKind(StrEnum):
     """The most frequent label is more than ten times as frequent as the rarest."""
     DUPLICATES = "duplicates"
     """Equal to an earlier row up to case, width and white space; always folded into it."""
+    DATES = "dates"
+    """Rows have dates, and the test set is of the same time as the rows to learn from."""
     INCOMPLETE = "incomplete"
     """Something was left unchecked for want of time."""
 

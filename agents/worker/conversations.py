@@ -43,16 +43,16 @@ def speaker(message: object) -> str:
 
 def is_conversation(value: object) -> bool:
     """Tell whether a value, or the JSON in it, is a list of messages."""
-    messages = parsed(value)
+    messages = _messages(value)
     return isinstance(messages, list) and bool(messages) and all(map(speaker, messages))
 
 
 def conversation(name: str, value: object) -> list[Message]:
-    """Return the messages of a value; one message alone is a list of one.
+    """Return the messages of a value; one message alone is a list of one, and an object may hold them as `messages`.
 
     Raises: RowProblem: it is no list of messages, or one of them cannot be used.
     """
-    found = parsed(value)
+    found = _messages(value)
     if isinstance(found, dict):
         found = [found]
     if not isinstance(found, list) or not found:
@@ -105,6 +105,18 @@ def shortest(messages: list[Message]) -> str | list[Message]:
 def shortest_answer(message: Message) -> str | Message:
     """Return an answer of nothing but text as that text."""
     return str(message["content"]) if message.keys() == {"role", "content"} else message
+
+
+def tools_in(value: object) -> object:
+    """Return the tools that stand beside the messages in one object, as OpenAI writes the input of a preference."""
+    found = parsed(value)
+    return found.get("tools") if isinstance(found, dict) and is_conversation(found) else None
+
+
+def _messages(value: object) -> object:
+    """Return what may be messages: the value, the JSON in it, or what an object of OpenAI's holds of them."""
+    found = parsed(value)
+    return found["messages"] if isinstance(found, dict) and "messages" in found else found
 
 
 def _named(message: object) -> str:

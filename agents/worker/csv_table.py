@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from agents.worker.grid import read_grid
+from agents.worker.role_names import EXCHANGES, PROMPTS, TEXTS
 from agents.worker.table import Record, RowErrors, RowLimit, Table
 from agents.worker.upload_bytes import Encoding, bad_data
 
@@ -23,27 +24,10 @@ SURE = 0.5
 """Share of rows that must agree with the first one; below that it is text with a few commas in it."""
 NAME_WORDS = 4
 NAME_CHARS = 40
-ONE_COLUMN_NAMES = frozenset(
-    (
-        "text",
-        "texts",
-        "content",
-        "prompt",
-        "prompts",
-        "question",
-        "query",
-        "instruction",
-        "input",
-        "sentence",
-        "document",
-        "body",
-        "story",
-        "poem",
-        "article",
-        "messages",
-        "conversations",
-    )
+ONE_COLUMN_NAMES = TEXTS.union(
+    PROMPTS, EXCHANGES, ("texts", "content", "sentences", "body", "story", "poem")
 )
+"""What a first line says that is the name of the only column, and no text."""
 
 
 def read_csv(raw: bytes, encoding: Encoding, limit: RowLimit, errors: RowErrors) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agents.jobs import ROWS_PER_FILE, DataFinding, IntakeSpec, Repair
+from agents.worker.beside import Beside, tied
 from agents.worker.checks import leaks, likeness, report
 from agents.worker.checks.budget import Budget
 from agents.worker.checks.facts import Facts
@@ -15,6 +16,8 @@ from agents.worker.split_rows import Barred, Groups, Shares, Split, split, tie
 
 CPU_SHARE = 0.6
 """Of the CPU time of an intake may go into checks."""
+LEAST_KEPT = 0.8
+"""Share of the test rows that must be left where customers, documents and the like are kept on one side."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Examined:
     """Rows that an earlier adapter knows."""
 
 
-def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
+def examine(rows: Sequence[Line], spec: IntakeSpec, beside: Beside) -> Examined:
     """Look at all rows together and repair them as asked. The checks take part of the CPU time and never fail."""
     budget = Budget.of(CPU_SHARE * spec.cpu_s)
     # the task sentence that stands before each prompt of a classification would make all rows alike
@@ -45,7 +48,8 @@ def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
         )
         for row in rows
     ]
-    done = repaired(Facts(likeness.find(pairs, budget), budget), spec.repairs, spec.min_rows)
+    facts = Facts(likeness.find(pairs, budget), budget, beside=beside)
+    done = repaired(facts, spec.repairs, spec.min_rows)
     kept = {pair.row for pair in done.facts.pairs}
     left = [row for row in rows if row.number in kept]
     for mask in done.masks:
@@ -56,7 +60,7 @@ def examine(rows: Sequence[Line], spec: IntakeSpec) -> Examined:
 def deal(
     examined: Examined, groups: Groups, shares: Shares, learnt: Learnt
 ) -> tuple[Examined, Split]:
-    """Split rows so that those that resemble each other are on one side, as far as all sides can be filled.
+    """Split rows so that those that resemble each other, or belong together, are on one side, as far as all sides can be filled.
 
     What an earlier adapter has learnt is not held out.
 
@@ -65,9 +69,14 @@ def deal(
     taught, chose = learnt.rows_in(examined.facts)
     barred = Barred(frozenset(taught), frozenset(taught | chose))
     examined = replace(examined, learnt_before=len(barred.from_test))
-    sides = split(tie(groups, examined.facts.likeness.group_of), shares, barred)
-    if not (sides.train and sides.dev and sides.test):
+    alike, kin = examined.facts.likeness.group_of, examined.facts.beside.kin
+    sides = split(tie(groups, alike), shares, barred)
+    if not _is_whole(sides):
         sides = split(groups, shares, barred)
+    if kin:
+        apart = split(tie(groups, tied(alike, kin)), shares, barred)
+        if _is_whole(apart) and len(apart.test) >= LEAST_KEPT * len(sides.test):
+            sides = apart
     if Repair.DROP_LEAKS not in examined.repairs:
         return examined, sides
     facts = _with_sides(examined.facts, sides)
@@ -88,6 +97,10 @@ def deal(
 def findings(examined: Examined, sides: Split) -> tuple[DataFinding, ...]:
     """Return what the checks find in the rows as they were split."""
     return report.check(_with_sides(examined.facts, sides))
+
+
+def _is_whole(sides: Split) -> bool:
+    return bool(sides.train and sides.dev and sides.test)
 
 
 def _with_sides(facts: Facts, sides: Split) -> Facts:

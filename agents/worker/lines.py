@@ -15,6 +15,7 @@ from agents.worker.conversations import (
     shortest_answer,
     speaker,
     split_answer,
+    tools_in,
     tools_of,
 )
 from agents.worker.prefixes import part_answers
@@ -253,7 +254,11 @@ def _reply(name: str, value: object) -> str | list[Message]:
 
 
 def _with_tools(reading: Reading, values: Parts, made: Parts) -> Parts:
-    tools = tools_of(reading.tools, values.get(reading.tools)) if reading.tools else None
+    asked = reading.prompt[0] if reading.prompt else None
+    found = values.get(reading.tools) if reading.tools else None
+    if found is None and asked is not None:
+        found = tools_in(values.get(asked))
+    tools = tools_of(reading.tools or asked or "tools", found)
     return {**made, "tools": tools} if tools else made
 
 

@@ -34,6 +34,7 @@ from agents.jobs import (
 )
 from agents.jobs.reporting import Reporter
 from agents.worker import learnt_rows
+from agents.worker.beside import Beside, beside, together
 from agents.worker.checks.masks import safe
 from agents.worker.errors import WorkerError
 from agents.worker.examine import Examined, deal, examine, findings
@@ -212,18 +213,21 @@ def _prepared(way: Way, sources: list[Source], spec: IntakeSpec, learnt: Learnt)
     rows_read: list[int] = []
     read_by: list[Reading] = []
     columns: dict[str, None] = {}
+    known: list[Beside] = []
     for place, (source, reading) in enumerate(zip(sources, way, strict=True)):
         table = source.table if reading.header else without_header(source.table)
         own, left_out = _lines(reading, table, spec, source.errors.copy())
         errors.take(left_out, place)
         rows_read.append(len(own) + left_out.count)
         reading, own = _asking(reading, own, spec.task.strip())
-        read_by.append(reading)
-        columns |= dict.fromkeys(table.columns)
         begin = place * ROWS_PER_FILE
+        known.append(beside(table, reading, begin))
+        read_by.append(_with_kin(reading, known[-1].kin_column))
+        columns |= dict.fromkeys(table.columns)
         lines += [Line(line.number + begin, line.parts) for line in own] if begin else own
     groups = _folded(lines, spec, errors)  # too few are refused before they are compared
-    examined, groups, sides = _split(lines, groups, spec, errors, learnt)
+    about = together(known)
+    examined, groups, sides = _split(lines, groups, spec, errors, learnt, about)
     return _Prepared(
         tuple(read_by), tuple(columns), tuple(rows_read), errors, groups, sides, examined
     )
@@ -248,7 +252,12 @@ def _lines(
 
 
 def _split(  # the arguments are the rows, as they came and folded, and what they are measured by
-    lines: list[Line], folded: Groups, spec: IntakeSpec, errors: RowErrors, learnt: Learnt
+    lines: list[Line],
+    folded: Groups,
+    spec: IntakeSpec,
+    errors: RowErrors,
+    learnt: Learnt,
+    about: Beside,
 ) -> tuple[Examined, Groups, Split]:
     """Repair rows as asked, and deal them to the three sides.
 
@@ -256,7 +265,7 @@ def _split(  # the arguments are the rows, as they came and folded, and what the
     Raises: WorkerError: too few rows, or too few different prompts.
     """
     try:
-        examined = examine(lines, spec)
+        examined = examine(lines, spec, about)
         groups = _folded(examined.rows, spec, errors) if spec.repairs else folded
         shares = Shares(
             spec.dev_fraction, spec.test_fraction, spec.max_dev_rows, spec.max_test_rows
@@ -268,7 +277,7 @@ def _split(  # the arguments are the rows, as they came and folded, and what the
         if not spec.repairs:
             raise
         bare = spec.model_copy(update={"repairs": ()})
-        examined, groups, sides = _split(lines, folded, bare, errors, learnt)
+        examined, groups, sides = _split(lines, folded, bare, errors, learnt, about)
         note = f"Nothing was repaired, because too little would be left. {error}"
         return replace(examined, notes=(note,)), groups, sides
     return examined, groups, sides
@@ -281,6 +290,14 @@ def _folded(lines: Sequence[Line], spec: IntakeSpec, errors: RowErrors) -> Group
     if kept < spec.min_rows:
         raise too_few(kept, spec.min_rows, len(lines) - kept, errors)
     return groups
+
+
+def _with_kin(reading: Reading, column: str) -> Reading:
+    """Say that rows which belong together by a column are kept together."""
+    if not column:
+        return reading
+    reason = f"{reading.reason} Rows with the same '{column}' stay on one side of the split."
+    return reading.model_copy(update={"reason": reason})
 
 
 def _asking(reading: Reading, lines: list[Line], task: str) -> tuple[Reading, list[Line]]:

@@ -90,6 +90,7 @@ JUDGEMENTS = (
     "good",
     "is_good",
     "desirable",
+    "kto_tag",
 )
 CHECKS = ("ground_truth", "solution", "reward", "reward_model", "expected", "gold")
 SYSTEM = ("system", "system_prompt")

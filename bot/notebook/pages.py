@@ -22,6 +22,8 @@ from storage.models import Approval, Event, Job
 ADDRESS = re.compile(r"[^A-Za-z0-9._-]+")
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 """Characters that change how their neighbours look are written as escapes."""
+OF_THE_JOB = frozenset({"train", "dev", "test", "readings"})
+"""What a data card holds for the machine alone: files of a job, and ways to read columns that were not taken."""
 TUNEWRIGHT = "Tunewright <bot@tunewright.invalid>"
 ABOUT = """\
 Each commit is one try, when it was over. The same files tell of every try, so that `git log -p plan.json` shows what was \
@@ -31,6 +33,7 @@ changed, and `git diff` two tries beside each other.
 |---|---|
 | `run.json` | who asked for what, which earlier adapter it goes on from, how it has ended so far |
 | `data.json` | data sets by name, SHA-256 and rows |
+| `data-card.json` | how the upload was read and why, what the checks found, three rows |
 | `plan.json` | the recipe, where each value comes from, what it was expected to take |
 | `settings.json` | the configuration in force when the plan was made, without secrets |
 | `decisions.json` | every question and its answer: who, when, why; this file only grows |
@@ -68,6 +71,8 @@ def files(told: Tries, number: int) -> dict[str, str]:
         },
     }
     texts = {"README.md": _readme(known)}
+    if this.card is not None:
+        written["data-card.json"] = {k: v for k, v in this.card.items() if k not in OF_THE_JOB}
     if this.report is not None:
         written["report.json"] = this.report.model_dump(mode="json")
         trained = this.trained.model_dump(mode="json") if this.trained else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -28,6 +29,8 @@ from storage.models import (
 FOLLOWS = "follows from what changed"
 DELIVERED = "delivered"
 TRAIN = "train"
+CARD = "data"
+"""Event that tells what was found in the upload."""
 ENDS = frozenset({DELIVERED, "ended"})
 """Events that tell how a run has ended."""
 OVER = frozenset(
@@ -69,6 +72,8 @@ class Try:
     changes: tuple[Change, ...]
     """Against the try before; of the first one what a person asked for."""
     sets: tuple[RowsOf, ...]
+    card: Mapping[str, Any] | None
+    """What was found in the upload, as the data card told it last."""
     jobs: tuple[Job, ...]
     trained: TrainResult | None
     report: EvaluateResult | None
@@ -143,6 +148,7 @@ def read(session: Session, run_id: int) -> Tries:
                 plan=plan,
                 changes=_changes(found[-1].plan if found else None, plan),
                 sets=_as_used(sets, work, plan.iteration),
+                card=_card(mine, found[-1].card if found else None),
                 jobs=tuple(job for job in work if job.iteration == plan.iteration),
                 trained=_trained(work, plan.iteration),
                 report=EvaluateResult.model_validate(report.payload) if report else None,
@@ -155,6 +161,10 @@ def read(session: Session, run_id: int) -> Tries:
             )
         )
     return Tries(run, tuple(found))
+
+
+def _card(mine: Sequence[Event], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return next((event.payload for event in reversed(mine) if event.kind == CARD), before)
 
 
 def _last_plans(session: Session, run_id: int) -> list[Plan]:

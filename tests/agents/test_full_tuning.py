@@ -3,11 +3,10 @@
 import pytest
 
 from agents import full_tuning, planning
-from agents.recipe import Method, Recipe, RecipeChange, Tuning
+from agents.recipe import Recipe, RecipeChange, Tuning
 from agents.services import UserError
 from configs.registry import registry
 from tests.facts import a_measurement, an_intake
-from tests.worker.tiny_model import method_recipe
 
 SMOLLM2 = registry()["smollm2-135m-instruct"].architecture
 GB = 10**9
@@ -64,15 +63,6 @@ def test_a_model_that_is_too_large_turns_a_full_plan_into_lora():
 
     assert (begun.tuning, [c.field for c in changes]) == (Tuning.LORA, ["model"])
     assert "big has 7.0 B" in notes[0]
-
-
-def test_the_learning_rate_of_a_method_follows_both_ways():
-    lora = method_recipe(Method.DPO, learning_rate=5e-5, lora_dropout=0.0)
-    full = lora.amended([WANT_FULL])
-
-    assert full_tuning.rate_follows(lora, full).value == 5e-6
-    assert full_tuning.rate_follows(full, lora).value == 5e-4
-    assert full_tuning.rate_follows(full, full) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from agents import hyperparameters, methods
 from agents.jobs import RowShape
-from agents.recipe import OF_METHOD, Method, Metric, Recipe, RecipeChange
+from agents.recipe import OF_METHOD, Method, Metric, Recipe, RecipeChange, Tuning
 from agents.services import UserError
 from configs.schema import CheckpointMode
 from tests.facts import a_measurement, an_intake
@@ -63,6 +63,46 @@ def test_every_method_starts_from_numbers_with_origins():
     assert small.learning_rate == 5e-5
     assert reward.learning_rate == 1e-4
     assert set(methods.STARTS) == set(Method) - {Method.SFT}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "steps", "rate"),
+    [
+        (1_000_000_000, 600, 1e-5),
+        (1_000_000_000, 500, 1e-5),
+        (1_000_000_000, 125, 4e-5),
+        (1_000_000_000, 17, 1e-4),
+        (135_000_000, 500, 5e-5),
+        (135_000_000, 125, 2e-4),
+        (135_000_000, 17, 3e-4),
+    ],
+)
+@pytest.mark.parametrize("method", [Method.GRPO, Method.RLOO])
+def test_a_short_run_that_learns_from_rewards_starts_at_a_higher_rate(
+    method, parameters, steps, rate
+):
+    recipe = planned(RowShape.PROMPT_ONLY, method.value)[0]
+    data, measured = an_intake(train_rows=4000), a_measurement(parameters=parameters)
+    recipe = recipe.model_copy(update={"epochs": 1.0, "max_steps": steps})
+
+    found, why = methods.own_rate(recipe, data, measured)
+    tenth, said = methods.own_rate(
+        recipe.model_copy(update={"tuning": Tuning.FULL}), data, measured
+    )
+
+    assert found == rate
+    assert (f"higher for {steps}" in why) == (steps < 500)
+    assert ("LoRA rule's" in why) == (rate == 3e-4)
+    assert tenth == pytest.approx(rate / 10)
+    assert said.endswith("a tenth for full fine-tuning")
+
+
+def test_the_steps_of_a_run_do_not_change_where_pairs_start():
+    recipe = planned(RowShape.PREFERENCE)[0].model_copy(update={"max_steps": 5})
+
+    found, _why = methods.own_rate(recipe, an_intake(), a_measurement(parameters=10**9))
+
+    assert found == 1e-5
 
 
 @pytest.mark.parametrize(

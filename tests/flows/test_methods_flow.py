@@ -3,6 +3,7 @@
 import re
 
 from agents.jobs import RowShape
+from agents.recipe import RecipeChange
 from storage import jobs
 from storage.models import Decision, Phase
 from tests.house import EVERY_GATE, open_house
@@ -57,3 +58,33 @@ async def test_rlhf_trains_a_reward_model_first_and_asks_it_in_training_and_meas
         assert second["reward_dir"] == last["reward_dir"] == str(folder)
         assert second["reward_scale"] == last["reward_scale"] == {"centre": 0.5, "margin": 2.0}
         assert any("reward model" in title for title in house.titles())
+
+
+async def test_the_rate_of_a_run_that_learns_from_rewards_follows_its_steps_until_somebody_sets_it(
+    tmp_path,
+):
+    async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.PREFERENCE
+        await house.start(method="rlhf")
+        body = house.surface.question()["body"].replace("\\", "")
+        assert "`learning_rate = 0.0002`" in body
+        assert "higher for 125" in body
+
+        await house.reply("at most 20 steps")
+        body = house.surface.question()["body"].replace("\\", "")
+        assert "`learning_rate` 0.0002 → **0.0003**" in body
+        assert "higher for 20" in body
+
+        await house.reply("lr 1e-5")
+        await house.reply("at most 40 steps")
+        assert "`learning_rate` 1e-05 →" not in house.surface.question()["body"].replace("\\", "")
+
+
+async def test_a_wish_for_fewer_steps_is_seen_by_the_rate_of_the_first_plan(tmp_path):
+    async with open_house(tmp_path) as house:
+        house.launcher.shape = RowShape.PREFERENCE
+        await house.start(method="rlhf", wishes=[RecipeChange(field="max_steps", value=20)])
+
+        body = house.surface.question()["body"].replace("\\", "")
+        assert "`learning_rate = 0.0003`" in body
+        assert "higher for 20" in body

@@ -82,6 +82,7 @@ async def test_a_notebook_holds_what_was_planned_found_and_decided_but_no_byte_o
 
     assert set(first) == {
         "README.md",
+        "data-card.json",
         "data.json",
         "decisions.json",
         "models.json",
@@ -96,6 +97,10 @@ async def test_a_notebook_holds_what_was_planned_found_and_decided_but_no_byte_o
     data = {known["role"]: known for known in json.loads(first["data.json"])}
     assert data["upload"]["sha256"] == uploaded.sha256
     assert (data["train"]["rows"], data["test"]["rows"]) == (250, 20)
+    card = json.loads(first["data-card.json"])
+    assert (card["format"], card["train_rows"]) == ("CSV, delimiter ',', UTF-8", 250)
+    assert not {"train", "dev", "test", "readings"} & card.keys()
+    assert third["data-card.json"] == first["data-card.json"]
     plan = json.loads(second["plan.json"])
     assert plan["recipe"]["epochs"] == 3
     assert ["epochs", "4", "3", "suggested by the debugger"] in plan["changed"]

@@ -352,6 +352,11 @@ FILES: dict[str, File] = {
         "prompt_completion: messages",
         CSV,
     ),
+    "conversation-column.csv": File(
+        csv_rows("conversation", lambda i: '"' + json.dumps(turns(i)).replace('"', '""') + '"'),
+        "prompt_completion: conversation",
+        "one column, UTF-8",
+    ),
     "trl-prompt-completion.jsonl": File(
         lines(columns_of(prompt=lambda i: turns(i)[:1], completion=lambda i: turns(i)[1:])),
         CLEAR,
@@ -383,6 +388,17 @@ FILES: dict[str, File] = {
         "preference: conversations → chosen",
         "JSON, UTF-8",
     ),
+    "openai-preference.jsonl": File(
+        lines(
+            columns_of(
+                input=lambda i: {"messages": turns(i)[:1], "parallel_tool_calls": True},
+                preferred_output=lambda i: turns(i)[1:],
+                non_preferred_output=lambda i: [{"role": "assistant", "content": "no"}],
+            )
+        ),
+        "preference: input → preferred_output",
+        "JSONL, UTF-8",
+    ),
     "hh-rlhf.jsonl": File(
         lines(columns_of(chosen=lambda i: hh(i, reply(i)), rejected=lambda i: hh(i, "No idea"))),
         "preference: chosen",
@@ -401,6 +417,15 @@ FILES: dict[str, File] = {
     "kto-messages.json": File(
         as_json(columns_of(messages=turns, label=lambda i: i % 2 == 0)),
         "unpaired: messages",
+        "JSON, UTF-8",
+    ),
+    "kto-alpaca.json": File(
+        as_json(
+            columns_of(
+                instruction=say, input=lambda i: "", output=reply, kto_tag=lambda i: i % 2 == 0
+            )
+        ),
+        "unpaired: instruction + input → output",
         "JSON, UTF-8",
     ),
     "prompts.jsonl": File(lines(columns_of(prompt=say)), "prompt_only: prompt", "JSONL, UTF-8"),

@@ -117,6 +117,24 @@ CASES: dict[str, tuple[Any, RowShape, dict[str, Any]]] = {
         RowShape.PREFERENCE,
         {"prompt": "p0", "chosen": "good", "rejected": "bad"},
     ),
+    "preference as openai has it": (
+        lambda i: {
+            "input": {
+                "messages": [user(f"p{i}")],
+                "tools": TOOLS,
+                "parallel_tool_calls": True,
+            },
+            "preferred_output": [assistant("good")],
+            "non_preferred_output": [assistant("bad")],
+        },
+        RowShape.PREFERENCE,
+        {"prompt": "p0", "chosen": "good", "rejected": "bad", "tools": TOOLS},
+    ),
+    "a prompt that is an object in words": (
+        lambda i: {"prompt": f'{{"messages": {i}, "tools": 5}}', "completion": "c"},
+        RowShape.PROMPT_COMPLETION,
+        {"prompt": '{"messages": 0, "tools": 5}', "completion": "c"},
+    ),
     "preference as in hh-rlhf": (
         lambda i: {
             "chosen": f"\n\nHuman: p{i}\n\nAssistant: a\n\nHuman: q\n\nAssistant: Some good",

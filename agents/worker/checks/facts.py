@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from agents.jobs import DataFinding, FindingKind, Repair
+from agents.worker.beside import Beside
 from agents.worker.checks.budget import Budget
 from agents.worker.checks.likeness import Likeness
 from agents.worker.checks.masks import safe
@@ -23,6 +24,8 @@ class Facts:
     budget: Budget
     sides: Mapping[int, str] = field(default_factory=dict)
     """`train`, `dev` or `test` by row number; a row that was folded into another one has none."""
+    beside: Beside = field(default_factory=Beside)
+    """What other columns say of the rows."""
 
     @property
     def pairs(self) -> Sequence[Pair]:

@@ -7,6 +7,7 @@ such as "not", must agree: "order 17" and "order 18" are two things however alik
 
 import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -64,12 +65,17 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A prompt, ready to be compared."""
+    """A prompt, ready to be compared; hundreds of thousands are held, so each word is one string and stands in one set."""
 
+    text: str
     content: Words
-    every: Words
     guard: tuple[str, ...]
     """Numbers and turning words, sorted."""
+
+    @property
+    def every(self) -> Words:
+        """All words, made anew each time: few pairs are compared by them."""
+        return frozenset(map(_stem, words_of(self.text)[:MOST_WORDS]))
 
 
 def close_pairs(prompts: Sequence[str], answers: Sequence[str], budget: Budget) -> Iterator[Close]:
@@ -138,10 +144,11 @@ class _Judge:
 
 def _prepared(text: str) -> _Prompt:
     words = words_of(text)[:MOST_WORDS]
-    guard = tuple(sorted(w for w in words if w in TURNING_WORDS or any(map(str.isdigit, w))))
-    content = [word for word in map(_stem, words) if word not in SMALL_WORDS]
-    every = frozenset(map(_stem, words))
-    return _Prompt(frozenset(content if len(content) >= FEWEST_WORDS else every), every, guard)
+    guard = sorted(w for w in words if w in TURNING_WORDS or any(map(str.isdigit, w)))
+    stems = [sys.intern(_stem(word)) for word in words]
+    content = [word for word in stems if word not in SMALL_WORDS]
+    told = content if len(content) >= FEWEST_WORDS else stems
+    return _Prompt(text, frozenset(told), tuple(map(sys.intern, guard)))
 
 
 def _stem(word: str) -> str:

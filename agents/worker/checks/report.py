@@ -9,6 +9,7 @@ from agents.worker.checks import (
     duplicates,
     empties,
     injections,
+    kin,
     languages,
     leaks,
     lengths,
@@ -19,6 +20,7 @@ from agents.worker.checks.facts import Facts
 CHECKS: dict[FindingKind, Callable[[Facts], DataFinding | None]] = {
     FindingKind.SECRETS: private.check_secrets,
     FindingKind.LEAKS: leaks.check,
+    FindingKind.KIN: kin.check,
     FindingKind.PERSONAL_DATA: private.check_personal_data,
     FindingKind.CONFLICTS: conflicts.check,
     FindingKind.NEAR_DUPLICATES: duplicates.check_near,
@@ -28,6 +30,7 @@ CHECKS: dict[FindingKind, Callable[[Facts], DataFinding | None]] = {
     FindingKind.OTHER_LANGUAGES: languages.check,
     FindingKind.IMBALANCE: balance.check,
     FindingKind.DUPLICATES: duplicates.check_equal,
+    FindingKind.DATES: kin.check_dates,
 }
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from agents.diagnosis import RULES, Evidence
+from agents.diagnosis import RULES, Evidence, diagnose
 from agents.recipe import Recipe
 from benchmarks.zoo import faults, keeping, language, playing, scoring
 from benchmarks.zoo.scoring import SCORE_SEEDS, SEEN_SEEDS, TUNING_SEEDS, Case, Score, Share
 from benchmarks.zoo.situations import ALL, FAULTY, HEALTHY, Situation
 from tests.architecture.pages import page, table_rows
+from tests.benchmarks import zoo_evidence
 from tests.facts import a_measurement, a_training, an_intake
 
 BY_NAME = {situation.name: situation for situation in ALL}
@@ -95,6 +96,22 @@ def test_the_score_on_the_page_is_of_these_situations() -> None:
     first, seeds = sum(row[1] for row in faulty), sum(row[0] for row in faulty)
     assert f"({first} of {seeds};" in told
     assert all(row[1] <= row[2] <= row[0] for row in counts)
+
+
+def test_the_published_score_is_what_the_rules_say_today_of_what_was_played() -> None:
+    cases = [
+        Case(situation, seed, tuple(finding.rule for finding in diagnose(evidence)))
+        for situation, seed, evidence in zoo_evidence.read()
+    ]
+    score = Score(cases)
+
+    told = page("docs/debugging.md").partition(scoring.BEGIN)[2].partition(scoring.END)[0]
+    assert told.strip() == scoring.table(score, SCORE_SEEDS)
+    played = {(case.situation.name, case.seed) for case in cases}
+    assert len(cases) == len(played) == len(ALL) * len(SCORE_SEEDS)
+    assert score.top_1.count >= 0.9 * score.top_1.of
+    assert score.top_3.count >= 0.97 * score.top_3.of
+    assert score.false_alarms.count <= 0.05 * score.false_alarms.of
 
 
 def test_a_score_is_published_between_the_marks_and_nothing_else_changes(tmp_path: Path) -> None:

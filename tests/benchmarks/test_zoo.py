@@ -42,6 +42,17 @@ def test_first_findings_and_findings_among_three_and_false_alarms_are_counted() 
     assert SCORED.summary()[0].startswith("first finding right: 33.3 % (1 of 3; ")
 
 
+def test_bars_that_are_missed_are_named() -> None:
+    right = Score([case("rate_by_100", "learning_rate_too_low"), case("healthy_labels")])
+
+    assert right.missed == []
+    assert SCORED.missed == [
+        "90 % found first",
+        "97 % among the first three",
+        "at most 5 % false alarms",
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "of", "low", "high"),
     [(0, 40, 0.0, 0.0876), (145, 145, 0.9742, 1.0), (9, 10, 0.5958, 0.9821)],
@@ -109,9 +120,7 @@ def test_the_published_score_is_what_the_rules_say_today_of_what_was_played() ->
     assert told.strip() == scoring.table(score, SCORE_SEEDS)
     played = {(case.situation.name, case.seed) for case in cases}
     assert len(cases) == len(played) == len(ALL) * len(SCORE_SEEDS)
-    assert score.top_1.count >= 0.9 * score.top_1.of
-    assert score.top_3.count >= 0.97 * score.top_3.of
-    assert score.false_alarms.count <= 0.05 * score.false_alarms.of
+    assert score.missed == []
 
 
 def test_a_score_is_published_between_the_marks_and_nothing_else_changes(tmp_path: Path) -> None:

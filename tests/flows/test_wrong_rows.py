@@ -158,7 +158,7 @@ async def test_doubts_come_before_what_the_curves_say_only_where_leaving_them_ou
         await to_the_second_plan(house)
 
         suggestions = await house.app.services.db.read(datasets.suggestions, 1, 1)
-        assert [s.rule for s in suggestions][:2] == rules
+        assert [s.rule for s in suggestions if s.rule != "candidates"][:2] == rules
         assert [s.rule for s in suggestions if s.taken] == rules[:1]
 
 

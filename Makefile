@@ -60,7 +60,7 @@ honesty: $(STAMP) ## How often the verdict is wrong, by simulation; fails where 
 	$(BIN)/python -m benchmarks.honesty
 	$(BIN)/python -m benchmarks.workflow_honesty
 
-zoo: $(STAMP) ## How often the debugger is right about trainings with a planted fault
+zoo: $(STAMP) ## How often the debugger is right about trainings with a planted fault; fails where that is too seldom
 	$(BIN)/python -m benchmarks.zoo $(ARGS)
 
 clean: ## Remove .venv and caches; data/ stays

@@ -126,6 +126,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
             dev=known.dev,
             answers=known.answers,
             doubts=offer,
+            doubts_hold=looked is not None and row_doubts.is_proven(looked),
             carried=known.carried,
         ),
     )
@@ -148,7 +149,8 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     step_s = Estimate(**known.plan.estimate).step_s
     more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
     ahead = [] if more is None else [more]
-    findings = _together(wishes, said.findings, [*found, *by_rules, *ahead])
+    seen = sorted([*found, *by_rules], key=lambda finding: -finding.telling)
+    findings = _together(wishes, said.findings, [*seen, *ahead])
     await services.db.write(_save, services, known, findings, notes, looked)
     return state
 

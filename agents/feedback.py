@@ -44,7 +44,8 @@ YES = frozenset(
 )
 NO = frozenset({"❌", "no", "n", "reject", "stop", "nein", "non"})
 
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?k?)"
+_NUMBER = r"(?<!\d)(?<!\d,)(\d[\d,]*+(?:\.\d+)?(?:e[-+]?\d+)?k?)"
+"""Begins where a number begins, and gives no digit back: a long list of numbers is gone through once."""
 _IS = r"\s*(?:=|:|to|of|is|at)?\s*"
 _ONE = r"\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _AND = r"\s*(?:,(?!\d{3}\b)\s*(?:(?:and|or)\b)?|/|&|\b(?:and|or|vs\.?|versus|against)\b)\s*"

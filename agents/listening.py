@@ -56,6 +56,8 @@ class Known:
     dev: Dataset | None
     answers: Dataset | None
     doubts: tuple[Doubt, ...]
+    doubts_hold: bool
+    """Leaving them out was seen to help."""
     carried: RowsChange
 
 
@@ -130,6 +132,7 @@ def _facts(services: Services, known: Known, answers: tuple[Answered, ...]) -> F
         dev=frozenset(row for row, _answer in _rows(services, known.dev)),
         carried=known.carried,
         doubts=known.doubts,
+        doubts_hold=known.doubts_hold,
         epochs=None if known.recipe.max_steps is not None else known.recipe.epochs,
     )
 

@@ -104,7 +104,7 @@ def _other_lengths(remark: Length, facts: Facts) -> tuple[Change | None, str]:
 
 
 def _doubtful(remark: Confusion | Wrong, facts: Facts) -> tuple[Change | None, str]:
-    """Leave out rows with these labels that are doubted by what the training itself has shown."""
+    """Leave out rows with these labels that are doubted, where leaving out all doubted rows was seen to help."""
     labels = {remark.one, remark.other} if isinstance(remark, Confusion) else {remark.name}
     levelled = {level(label) for label in labels}
     of_label = [row for row, answer in facts.learnt if level(answer) in levelled]
@@ -121,6 +121,11 @@ def _doubtful(remark: Confusion | Wrong, facts: Facts) -> tuple[Change | None, s
     )
     if not doubted or len(facts.learnt) - len(doubted) < FEWEST_LEFT:
         return None, f"add rows that tell them apart; to learn from there are {counts}"
+    if not facts.doubts_hold:
+        return None, (
+            f"look at {rows_named(doubted)}, whose labels are doubted: leaving out doubted rows was not seen to help more than "
+            f"as many at random, so reply “drop row …” for those that are wrong; to learn from there are {counts}"
+        )
     return (
         _dropping(facts, doubted),
         f"leave out {len(doubted):,} of the rows with {'these labels' if both else 'this label'} whose label is doubted "

@@ -48,6 +48,8 @@ class Facts:
     carried: RowsChange = field(default_factory=RowsChange)
     """What the try has changed in the rows already."""
     doubts: tuple[Doubt, ...] = ()
+    doubts_hold: bool = False
+    """Leaving the doubted rows out was seen to help, by more than chance."""
     epochs: float | None = None
     """Of the try; None where steps ended it."""
 

@@ -17,6 +17,8 @@ MOST_REMARKS = 6
 """Of one reply."""
 MOST_ROWS = 200
 WORDS_SENT = 4000
+WORDS_READ = 4000
+"""Characters that rules look at, as long as the longest message on Discord; what stands behind them is left to others."""
 
 
 class _Remark(BaseModel):
@@ -129,11 +131,15 @@ def _rule(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
+_CLAUSE = r"(?<![^.,;!?\n])"
+"""A clause begins here: looked for once in each, a pattern takes no longer than its words are long."""
 _TOO = _rule(
-    r"(?P<before>[^.,;!?\n]*)\btoo\s+(?P<how>long|wordy|verbose|chatty|talkative|lengthy|short|brief|terse|curt)\b"
+    _CLAUSE
+    + r"(?P<before>[^.,;!?\n]*)\btoo\s+(?P<how>long|wordy|verbose|chatty|talkative|lengthy|short|brief|terse|curt)\b"
 )
 _COMPARED = _rule(
-    r"(?P<before>[^.,;!?\n]*?)\b(?:(?:should|must|could)\s+be|make\s+(?:it|them|the\s+answers|answers)|want|i['’]d\s+like)\s+"
+    _CLAUSE
+    + r"(?P<before>[^.,;!?\n]*?)\b(?:(?:should|must|could)\s+be|make\s+(?:it|them|the\s+answers|answers)|want|i['’]d\s+like)\s+"
     r"(?:\w+\s+){0,2}?(?P<how>shorter|briefer|longer)\b(?:\s+answers?)?"
 )
 _RAMBLES = _rule(
@@ -188,23 +194,32 @@ _Found = tuple[Remark | None, str | None]
 
 def by_rules(words: str, names: Names) -> Heard:
     """Return what a reply says in so many words; each part of it is read once, by the first rule that understands it."""
-    rest, remarks, notes = words, list[Remark](), list[str]()
+    rest, remarks, notes = _spaced(words[:WORDS_READ]), list[Remark](), list[str]()
     for pattern, read in _RULES:
-        for match in list(pattern.finditer(rest)):
+        left, read_until = list[str](), 0
+        for match in pattern.finditer(rest):
             remark, note = read(match, names)
             if note is not None:
                 notes.append(note)
             if remark is not None:
                 remarks.append(remark)
             if remark is not None or note is not None:
-                rest = rest[: match.start()] + " " * len(match[0]) + rest[match.end() :]
+                left.append(rest[read_until : match.start()])
+                read_until = match.end()
+        rest = _spaced(" ".join([*left, rest[read_until:]]))
     if not (remarks or notes):
         return Heard((), words.strip())
+    rest += words[WORDS_READ:]
     tidy = re.sub(
         r"^(?:[\s,;.!]|\b(?:and|but|also|it)\b)+|(?:[\s,;.!]|\b(?:and|but|it)\b)+$", "", rest
     )
     once = tuple(dict.fromkeys(remarks))[:MOST_REMARKS]
     return Heard(once, " ".join(tidy.split()), tuple(dict.fromkeys(notes)))
+
+
+def _spaced(words: str) -> str:
+    """Return words with one space, or one end of a line, between them: patterns go over runs of spaces again and again."""
+    return re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", words))
 
 
 async def by_model(words: str, names: Names, llm: LLM) -> Heard:

@@ -15,6 +15,10 @@ HEARD = 0.75
 """Agreement from which on the training itself is said to doubt the rows too."""
 EXAMPLES = 3
 ROWS_NAMED = 5
+SURE = 0.91
+"""How telling rows are whose absence was seen to help: only what spoils any training whatever its rows stands above."""
+UNSURE = 0.3
+"""Of those that may be right after all: what the numbers of the training say comes first."""
 
 
 def finding(looked: InspectResult, carried: RowsChange, *, offer: bool) -> Finding | None:
@@ -45,6 +49,7 @@ def finding(looked: InspectResult, carried: RowsChange, *, offer: bool) -> Findi
         change if offer else None,
         tuple(rows),
         _examples(looked.doubts),
+        telling=SURE,
     )
 
 
@@ -102,6 +107,7 @@ def _unproven(looked: InspectResult) -> Finding | None:
         None,
         tuple(doubt.row for doubt in looked.doubts),
         _examples(looked.doubts),
+        telling=UNSURE,
     )
 
 
@@ -116,6 +122,7 @@ def _odd(looked: InspectResult) -> Finding:
         None,
         tuple(doubt.row for doubt in looked.doubts),
         _examples(looked.doubts),
+        telling=UNSURE,
     )
 
 

@@ -27,6 +27,9 @@ MUCH_LEFT = 0.1
 MOST_EPOCHS = 20.0
 BY_HEART = 0.2
 """Training answers repeated word for word beyond the share of dev answers."""
+GENTLER = 0.5
+"""Of the learning rate, where a model has learnt its rows too well. The rate is constant after its warm-up and the best step
+is what is kept, so fewer epochs would take the same steps and keep the same adapter."""
 
 
 def nothing_learnt(evidence: Evidence) -> Finding | None:
@@ -55,14 +58,14 @@ def overfit(evidence: Evidence) -> Finding | None:
     rose = curve[-1] > best * OVERFIT_AT_ONCE or min(curve[-2:]) > best * OVERFIT_RATIO
     if not rose or not _stayed_up(curve):
         return None
-    share = trained.best_step / max(trained.steps_planned, 1)
-    epochs = max(round(recipe.epochs * share, 1), 0.5)
+    change = scaled(recipe, "learning_rate", GENTLER)
     return Finding(
         "overfit",
         f"Overfitting: the dev loss was best at step {trained.best_step} ({best:.3f}) and rose to {curve[-1]:.3f} "
         "by the end.",
-        f"train for {epochs:g} epochs instead of {recipe.epochs:g}",
-        RecipeChange(field="epochs", value=epochs),
+        f"take half of the learning rate, {change.value:g}: fewer epochs would end where the adapter that was kept was taken, "
+        "and be no better",
+        change,
         telling=0.65,
     )
 
@@ -132,13 +135,14 @@ def memorising(evidence: Evidence) -> Finding | None:
     _gap, low, _high = difference(train, dev)
     if low <= BY_HEART:
         return None
-    epochs = max(round(recipe.epochs / 2, 1), 0.5)
+    change = scaled(recipe, "learning_rate", GENTLER)
     return Finding(
         "memorising",
         f"The rows were learnt by heart: {percent(train[0] / train[1])} of {train[1]} training answers came back word for "
         f"word, but {percent(dev[0] / dev[1])} of {dev[1]} dev answers.",
-        f"train for {epochs:g} epochs instead of {recipe.epochs:g}, and add rows that differ",
-        RecipeChange(field="epochs", value=epochs),
+        f"take half of the learning rate, {change.value:g}, and add rows that differ: fewer epochs would be no better, as the "
+        "adapter that was kept is that of the best step",
+        change,
         telling=0.67,
     )
 

@@ -16,6 +16,8 @@ SCORE_SEEDS = (201, 202, 203, 204, 205)
 """The score is of these."""
 Z_95 = 1.96
 TOP = 3
+LEAST_FIRST, LEAST_AMONG_THREE, MOST_ALARMS = 0.9, 0.97, 0.05
+"""What has to be reached."""
 HEALTHY = "nothing"
 BEGIN, END = "<!-- zoo: begin -->", "<!-- zoo: end -->"
 
@@ -92,6 +94,23 @@ class Score:
     def false_alarms(self) -> Share:
         """Healthy trainings in which anything was found."""
         return Share(sum(bool(case.found) for case in self.healthy), len(self.healthy))
+
+    @property
+    def missed(self) -> list[str]:
+        """Bars that were not reached, in words."""
+        first, among, alarms = self.top_1, self.top_3, self.false_alarms
+        bars = (
+            (first.count < LEAST_FIRST * first.of, f"{100 * LEAST_FIRST:g} % found first"),
+            (
+                among.count < LEAST_AMONG_THREE * among.of,
+                f"{100 * LEAST_AMONG_THREE:g} % among the first three",
+            ),
+            (
+                alarms.count > MOST_ALARMS * alarms.of,
+                f"at most {100 * MOST_ALARMS:g} % false alarms",
+            ),
+        )
+        return [words for is_missed, words in bars if is_missed]
 
     def summary(self) -> list[str]:
         """Return the three figures, a line each."""

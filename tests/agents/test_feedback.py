@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from agents.feedback import (
@@ -289,3 +291,12 @@ async def test_a_wish_to_repair_rows_is_no_riddle_and_asks_no_model():
 
     assert (alone.changes, alone.notes, llm.asked) == ((), (), [])
     assert [change.value for change in both.changes] == [2]
+
+
+@pytest.mark.parametrize("part", ["1,111,", "1, ", "1e-4 and ", "lr 1e-4, ", "rows "])
+def test_a_long_list_of_numbers_is_read_in_a_moment(part):
+    began_s = time.process_time()
+
+    by_rules(part * (4000 // len(part)), MODELS)
+
+    assert time.process_time() - began_s < 2.0

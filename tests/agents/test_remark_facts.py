@@ -24,7 +24,8 @@ def test_a_confusion_is_counted_both_ways_and_names_doubted_rows_with_both_label
     )
 
     found, measured = finding(
-        Confusion(one="refund", other="chargeback"), Facts(LABELS, LEARNT, doubts=doubts)
+        Confusion(one="refund", other="chargeback"),
+        Facts(LABELS, LEARNT, doubts=doubts, doubts_hold=True),
     )
 
     assert "Of 12 sealed rows labelled “refund”, 5 were answered “chargeback” (base: 0)" in (
@@ -34,6 +35,21 @@ def test_a_confusion_is_counted_both_ways_and_names_doubted_rows_with_both_label
     assert (measured.items, measured.is_shown) == (40, True)
     assert found.change == RowsChange(dropped=(102, 105))
     assert "40 with “chargeback”, 20 with “refund”" in found.advice
+
+
+def test_doubted_rows_whose_absence_was_not_seen_to_help_are_only_to_be_looked_at():
+    doubts = (a_doubt(102, label="chargeback"),)
+    facts = Facts(LABELS, LEARNT, doubts=doubts)
+
+    for remark in (
+        Confusion(one="refund", other="chargeback"),
+        Wrong(by="label", name="refund"),
+    ):
+        found, _measured = finding(remark, facts)
+
+        assert found.change is None
+        assert "look at row 102" in found.advice
+        assert "not seen to help more than as many at random" in found.advice
 
 
 def test_a_confusion_that_is_not_there_is_denied_and_changes_nothing():

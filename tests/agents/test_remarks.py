@@ -1,5 +1,7 @@
 """What a person says about answers becomes typed evidence; what is about something else is left to others."""
 
+import time
+
 import pytest
 
 from agents import remarks
@@ -93,6 +95,47 @@ def test_what_there_is_not_is_said(words, note):
 
     assert heard.remarks == ()
     assert note in heard.notes[0]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        " ",
+        "\n",
+        "a ",
+        "too ",
+        "always say ",
+        "is ",
+        "row 1 and ",
+        "the ",
+        "should be ",
+        "confuses a ",
+    ],
+)
+def test_words_that_say_nothing_for_long_are_read_in_a_moment(part):
+    words = part * (remarks.WORDS_READ // len(part))
+    began_s = time.process_time()
+
+    remarks.by_rules(words, NAMES)
+    remarks.by_rules(words.strip() + "." + words, NAMES)
+
+    assert time.process_time() - began_s < 2.0
+
+
+def test_words_behind_a_long_text_are_left_to_others():
+    words = "it rambles. " + "so it is, and so on; " * 300 + "2 epochs"
+
+    heard = remarks.by_rules(words, NAMES)
+
+    assert heard.remarks == (Length(too="long"),)
+    assert heard.rest.endswith("2 epochs")
+
+
+def test_several_complaints_of_one_kind_are_all_read_and_lines_end_a_sentence():
+    heard = remarks.by_rules("it   always says sorry\n\n  stop  saying hello, 3 epochs", NAMES)
+
+    assert heard.remarks == (Phrase(text="hello"), Phrase(text="sorry"))
+    assert heard.rest == "3 epochs"
 
 
 async def test_a_language_model_proposes_only_what_the_person_named_and_the_data_has():

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from agents.diagnosis import RULES, Evidence
+from agents.diagnosis import RULES, Evidence, diagnose
 from agents.recipe import Recipe
 from benchmarks.zoo import faults, keeping, language, playing, scoring
 from benchmarks.zoo.scoring import SCORE_SEEDS, SEEN_SEEDS, TUNING_SEEDS, Case, Score, Share
 from benchmarks.zoo.situations import ALL, FAULTY, HEALTHY, Situation
 from tests.architecture.pages import page, table_rows
+from tests.benchmarks import zoo_evidence
 from tests.facts import a_measurement, a_training, an_intake
 
 BY_NAME = {situation.name: situation for situation in ALL}
@@ -39,6 +40,17 @@ def test_first_findings_and_findings_among_three_and_false_alarms_are_counted() 
     assert (SCORED.top_3.count, SCORED.top_3.of) == (2, 3)
     assert (SCORED.false_alarms.count, SCORED.false_alarms.of) == (1, 2)
     assert SCORED.summary()[0].startswith("first finding right: 33.3 % (1 of 3; ")
+
+
+def test_bars_that_are_missed_are_named() -> None:
+    right = Score([case("rate_by_100", "learning_rate_too_low"), case("healthy_labels")])
+
+    assert right.missed == []
+    assert SCORED.missed == [
+        "90 % found first",
+        "97 % among the first three",
+        "at most 5 % false alarms",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +107,20 @@ def test_the_score_on_the_page_is_of_these_situations() -> None:
     first, seeds = sum(row[1] for row in faulty), sum(row[0] for row in faulty)
     assert f"({first} of {seeds};" in told
     assert all(row[1] <= row[2] <= row[0] for row in counts)
+
+
+def test_the_published_score_is_what_the_rules_say_today_of_what_was_played() -> None:
+    cases = [
+        Case(situation, seed, tuple(finding.rule for finding in diagnose(evidence)))
+        for situation, seed, evidence in zoo_evidence.read()
+    ]
+    score = Score(cases)
+
+    told = page("docs/debugging.md").partition(scoring.BEGIN)[2].partition(scoring.END)[0]
+    assert told.strip() == scoring.table(score, SCORE_SEEDS)
+    played = {(case.situation.name, case.seed) for case in cases}
+    assert len(cases) == len(played) == len(ALL) * len(SCORE_SEEDS)
+    assert score.missed == []
 
 
 def test_a_score_is_published_between_the_marks_and_nothing_else_changes(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def test_one_change_is_taken_and_a_reply_takes_others_or_none(tmp_path):
         said = body(house)
         assert "1. ✔ leave out row 17" in said
         assert "2. train for 6 epochs" in said
-        assert "3. train for 1.2 epochs" in said
+        assert "3. take half of the learning rate" in said
         assert "“take 2”, “take 1 and 3”" in said
         assert (await recipe_of(house, 2))["epochs"] == first["epochs"]
 
@@ -123,7 +123,8 @@ async def test_one_change_is_taken_and_a_reply_takes_others_or_none(tmp_path):
         assert "249 of your rows" in said
         await house.reply("take 3")
         said = body(house)
-        assert "`epochs` 6 → **1.2**" in said
+        assert "`epochs` 6 → **4**" in said
+        assert "`learning_rate`" in said
         assert "`rows to learn from` 249 → **250**" in said
         assert [s.taken for s in await suggested(house) if s.change] == [False, False, True]
         await house.reply("take none, and lr 1e-4")

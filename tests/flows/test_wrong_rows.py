@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+
 from agents.jobs import JobKind
 from storage import datasets, jobs
 from storage.models import Decision, Phase
-from tests.facts import a_doubt
+from tests.facts import a_doubt, an_inspection
 from tests.fakes import StubLauncher
 from tests.house import House, open_house
 
@@ -138,6 +140,26 @@ async def test_where_rows_change_no_rule_changes_the_recipe(tmp_path):
 
         suggestions = await house.app.services.db.read(datasets.suggestions, 1, 1)
         assert len([s for s in suggestions if s.taken]) == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "rules"),
+    [(0.02, ["wrong_labels", "overfit"]), (-0.02, ["overfit", "doubtful_labels"])],
+)
+async def test_doubts_come_before_what_the_curves_say_only_where_leaving_them_out_was_seen_to_help(
+    tmp_path, low, rules
+):
+    trial = an_inspection().trial.model_copy(update={"low": low})
+    curve = {"dev_losses": ((0, 3.0), (3, 1.0), (6, 1.3), (10, 1.6)), "best_step": 3}
+    stand_in = StubLauncher(
+        {}, inspected={"doubts": WRONG, "trial": trial}, trained={"run1-i1-train-a1": curve}
+    )
+    async with open_house(tmp_path, stand_in=stand_in) as house:
+        await to_the_second_plan(house)
+
+        suggestions = await house.app.services.db.read(datasets.suggestions, 1, 1)
+        assert [s.rule for s in suggestions if s.rule != "candidates"][:2] == rules
+        assert [s.rule for s in suggestions if s.taken] == rules[:1]
 
 
 async def test_text_of_rows_is_shown_as_text(tmp_path):

@@ -126,7 +126,7 @@ def _as_it_was(session: Session, services: Services, known: Facts, place: int) -
         known,
         rounds=known.rounds[: place + 1],
         stands=known.given.model_copy(update={"text": _stands_after(services, known, place)}),
-        spent=facts.spent(session, known.run.id or 0, until=one.number),
+        used=facts.used(session, known.run.id or 0, until=one.number),
     )
 
 

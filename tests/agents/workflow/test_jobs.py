@@ -27,7 +27,7 @@ from agents.workflow.goals import measured
 from agents.workflow.journal import JournalError
 from agents.workflow.load import load
 from agents.workflow.outside import ModelError
-from agents.workflow.purse import OutOfBudget
+from agents.workflow.purse import OutOfBudget, used_of
 from agents.workflow.workplace import models_ref
 from configs.schema import Settings, WorkflowSettings
 from tests import loop_case
@@ -277,6 +277,52 @@ def test_a_budget_of_calls_is_never_exceeded(work, calls):
     else:
         told = payload((folder, result), ProposeResult)
         assert told.spent.calls == used
+
+
+@pytest.mark.parametrize("tokens", [40, 600, 3000, 9000])
+def test_a_budget_of_tokens_is_never_exceeded_and_its_end_is_no_failure(work, tokens):
+    cases = work.found().cases
+    name = f"tokens{tokens}"
+    folder, result = work.propose(cases, name=name, left=Left(tokens=tokens))
+    used = used_of(work.folder / "paid" / name / "spent.jsonl")
+    assert used.tokens <= tokens
+    if result.error is not None:
+        assert (result.error.code, result.error.for_person) == ("budget", True)
+        return
+    told = payload((folder, result), ProposeResult)
+    assert told.out_of_budget
+    assert told.spent.calls == used.calls
+    wrong = [text for failure in told.standing.failures for text in failure.failed]
+    assert wrong
+    assert not any("used up" in text or "tokens" in text for text in wrong)
+
+
+def test_a_measurement_whose_tokens_end_decides_nothing(work):
+    cases = work.found().cases
+    folder, result = work.propose(cases)
+    proposed = payload((folder, result), ProposeResult)
+    done = work.measure(cases, proposed, folder, name="cut", left=Left(tokens=1500))
+    told = payload(done, MeasureRoundResult)
+    assert (told.out_of_budget, told.winner) == (True, None)
+    assert {one.outcome for one in told.measured} == {"indecisive"}
+    assert 500 < told.spent.tokens <= 1500
+
+
+def test_an_attempt_that_goes_on_may_use_all_that_is_left(work):
+    cases = work.found().cases
+    folder, result = work.propose(cases)
+    proposed = payload((folder, result), ProposeResult)
+    whole = payload(work.measure(cases, proposed, folder, name="whole"), MeasureRoundResult)
+    journal = work.folder / "paid" / "whole" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))  # killed before the last call was kept
+    left = Left(calls=whole.spent.calls + 1)
+    again = payload(
+        work.measure(cases, proposed, folder, name="whole", left=left), MeasureRoundResult
+    )
+    assert again.spent.calls == whole.spent.calls + 1
+    assert (again.out_of_budget, again.winner) == (False, whole.winner)
+    assert again.would_stand.scores == whole.would_stand.scores
 
 
 def test_a_measurement_that_the_budget_ends_decides_nothing(work):

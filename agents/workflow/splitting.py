@@ -37,7 +37,7 @@ class Split:
         if not self.sealed:
             return (
                 f"{'There is' if count == 1 else 'There are'} {counted(count, 'case')}, too few to seal some: what comes out is"
-                " fitted to what is here, and nothing can be said about others. With {FEWEST_TO_CLAIM} cases or more it can."
+                f" fitted to what is here, and nothing can be said about others. With {FEWEST_TO_CLAIM} cases or more it can."
             )
         told = f"{len(self.shown)} cases are shown, {len(self.validation)} kept for choosing, {len(self.sealed)} sealed."
         if len(self.sealed) < FEWEST_CASES:

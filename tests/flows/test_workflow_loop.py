@@ -289,6 +289,23 @@ async def test_rounds_leave_room_for_the_last_comparison(tmp_path):
         assert known.spent.calls <= 400
 
 
+async def test_many_states_that_no_run_enters_do_not_end_the_rounds(tmp_path):
+    script = loop_case.script(GOOD)
+    script["rules"][-1]["reply"] = "no"
+    async with open_workflow_house(tmp_path, cases=8, told=script) as house:
+        state = "\n  idle_{}:\n    type: prompt\n    prompt: Wait\n    next: end\n"
+        more = "".join(state.format(number) for number in range(60))
+        (house.folder / "sorter.yaml").write_text(loop_case.WORKFLOW + more)
+        await house.start(approve="auto", repeats=1, rounds=2, max_calls=2000)
+        await house.answer(GateKind.PLAN)
+        known = await house.known()
+        assert known.found.calls_per_run == 62
+        assert len(known.rounds) == 2
+        second = await job_spec(house, JobKind.WORKFLOW_PROPOSE, 2)
+        needed = 2 * 8 * 2 * 2
+        assert 2000 - needed - 300 < second["left"]["calls"] <= 2000 - needed
+
+
 async def test_no_round_begins_with_what_is_for_the_last_comparison(tmp_path):
     script = loop_case.script(GOOD)
     script["rules"][-1]["reply"] = "no"  # so that a case fails to the end, and there is more to do

@@ -27,8 +27,8 @@ from agents.jobs import (
 )
 from agents.services import Services
 from agents.work import USABLE, file_ref, number, payload
-from agents.workflow.purse import used_of
-from agents.workflow.workplace import PURSE, models_ref
+from agents.workflow.workplace import models_ref
+from agents.workflow_loop.used import used
 from configs.schema import GateKind
 from storage import approvals, datasets, jobs, runs
 from storage.models import (
@@ -37,7 +37,6 @@ from storage.models import (
     Dataset,
     Decision,
     Job,
-    JobState,
     Plan,
     Run,
     Suggestion,
@@ -49,12 +48,6 @@ SNAPSHOT = "snapshot"
 """Kind of the artifact that holds the workflow as it stands after a round."""
 WORKFLOW = "workflow"
 """Kind of the artifact that is handed over."""
-KINDS = (
-    JobKind.WORKFLOW_READ,
-    JobKind.WORKFLOW_PROPOSE,
-    JobKind.WORKFLOW_MEASURE,
-    JobKind.WORKFLOW_CLAIM,
-)
 RESTORED = "workflow"
 """Field of a plan that tells which round's workflow stands again, and who wanted that."""
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -235,27 +228,6 @@ def read(session: Session, services: Services, run_id: int) -> Facts:
         used=used(session, run_id),
         final=datasets.artifact(session, run_id, WORKFLOW),
     )
-
-
-def used(session: Session, run_id: int, until: int | None = None) -> dict[str, Spent]:
-    """Return what the jobs of a run, or of its rounds as far as one, have used, by the folder that attempts share.
-
-    A later attempt counts what earlier ones used. One that was closed without a result has left it in its purse.
-    """
-    found: dict[str, Spent] = {}
-    for job in jobs.own_of_run(session, run_id):
-        in_time = until is None or job.iteration <= until
-        if job.kind not in KINDS or job.state is not JobState.CLOSED or not in_time:
-            continue
-        folder = str(job.spec["journal_dir"])
-        told = job.payload["spent"] if job.payload else used_of(Path(folder) / PURSE)
-        now, before = Spent.model_validate(told), found.get(folder, Spent())
-        found[folder] = max(now, before, key=_amount)
-    return found
-
-
-def _amount(spent: Spent) -> tuple[int, float, int]:
-    return spent.calls, spent.seconds, spent.tokens
 
 
 def claim_of(session: Session, run_id: int) -> ClaimResult | None:

@@ -22,7 +22,11 @@ def reserve(session: Session, services: Services, run: Run) -> str | None:
     if plan is None:
         raise LookupError(f"run {run.id} has no plan to reserve for")
     settings = services.settings.budgets
-    want_s = plan.estimate.get("total_s") or Estimate(**plan.estimate).total_s
+    want_s = (
+        plan.estimate.get("reserve_s")
+        or plan.estimate.get("total_s")
+        or Estimate(**plan.estimate).total_s
+    )
     minutes = want_s / 60
     want = _want(run, plan.revision, minutes, settings)
     short = budgets.reserve(session, want, _limits(settings), services.clock.now())

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.workflow.splitting import Split
+from agents.workflow.words import counted
 from bot.scenes import Scene
 from bot.surface import Card, Field, Tone
 from bot.text import block, inline, plain, size
@@ -20,7 +21,7 @@ def workflow(scene: Scene) -> Card:
     """Say what was read: the file, what it might say better, its tests, and what each case is for."""
     shown = scene.event.payload
     parts = [
-        f"{shown['states']} states",
+        counted(shown["states"], "state"),
         f"{shown['asking']} for a model",
         f"{shown['inputs']} for a person",
     ]
@@ -65,10 +66,11 @@ def _tests(shown: dict[str, Any]) -> list[str]:
     """Say where the tests come from and how good they are."""
     count = len(shown["cases"])
     if shown["made"]:
-        lines = [f"You gave no tests, so I made **{count} cases**; they are attached."]
+        attached = "it is" if count == 1 else "they are"
+        lines = [f"You gave no tests, so I made **{counted(count, 'case')}**; {attached} attached."]
         lines += [plain(shown["words"], 400)] if shown.get("words") else []
     else:
-        lines = [f"Your tests have **{count} cases**."]
+        lines = [f"Your tests have **{counted(count, 'case')}**."]
     if shown["mutants"] and not shown.get("words"):
         lines.append(
             f"The workflow was spoilt in {shown['mutants']} ways to see whether they notice: kills {shown['killed']} of "
@@ -98,7 +100,11 @@ def stands(scene: Scene) -> Card:
     ]
     for case, scores in list(failing.items())[:MOST_FAILING]:
         passed = sum(score >= 1 for score in scores)
-        often = f"passes {passed} of {len(scores)} times" if scores else "could not be judged"
+        often = (
+            f"passes {passed} of {counted(len(scores), 'time')}"
+            if scores
+            else "could not be judged"
+        )
         why = first_wrong.get(case, ())
         said = f": {plain(why[0], 240)}" if why else ""
         lines.append(f"✘ **{plain(case, 80)}** {often}{said}")

@@ -133,7 +133,7 @@ def workflow_test(  # noqa: PLR0913  # one argument per option
 
 
 @checks_app.command("generate")
-def workflow_generate(
+def workflow_generate(  # noqa: PLR0913  # one argument per option
     template: Annotated[
         str | None,
         typer.Option(
@@ -141,7 +141,10 @@ def workflow_generate(
         ),
     ] = None,
     goal: Annotated[
-        str | None, typer.Option(help="What it should do, in a sentence; its description.")
+        str | None,
+        typer.Option(
+            help="What it should do, in a sentence; its description. Without --template a model says which ones fit."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -154,16 +157,24 @@ def workflow_generate(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take the defaults, and ask nothing.")] = False,
+    model_script: ModelScript = None,
+    ollama_url: OllamaUrl = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Begin a workflow from a template, by questions or by options.
 
     Example: tunewright workflow generate --template simple-qa --set name=Bees --yes
     """
     from agents.services import UserError
-    from bot.workflow_generating import Wish, carry_out
+    from bot.workflow_generating import Wish, asker, carry_out
 
+    wish = Wish(template, goal, tuple(set_ or ()), output, yes)
     try:
-        path = carry_out(Wish(template, goal, tuple(set_ or ()), output, yes), _ask)
+        if template is None and goal is not None:
+            settings = load(data_dir).settings
+            path = carry_out(wish, _ask, asker(settings, model_script, ollama_url))
+        else:
+            path = carry_out(wish, _ask)
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error

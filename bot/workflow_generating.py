@@ -1,25 +1,32 @@
 """Begin a workflow from a template: by questions, or by options alone. What is written was loaded before."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.services import UserError
 from agents.workflow.load import load_text
+from agents.workflow.outside import ModelError
 from agents.workflow.problems import WorkflowError, nearest
 from agents.workflow.reach import Reach
 from agents.workflow.templates import (
     TEMPLATES,
     Template,
     file_name,
+    named_in,
     suggested,
     suggestion_prompt,
 )
+from bot.workflow_back_end import models_for
+from configs.schema import Settings
 
 Ask = Callable[[str, str], str]
 """Asks a question that has a default, and returns the answer."""
 AskModel = Callable[[str], str]
 """Returns a model's reply to a prompt."""
+PARAMETERS = {"temperature": 0, "num_predict": 200}
+"""Of the model that is asked which templates fit."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,30 @@ class Wish:
     """Ask nothing."""
 
 
+def asker(settings: Settings, script: Path | None, ollama_url: str | None) -> AskModel:
+    """Return what asks the model that workflows are run with where they name none.
+
+    Args:
+        settings: Those of this Tunewright.
+        script: Take the reply from this file instead.
+        ollama_url: Use Ollama at this address, whatever is configured.
+    """
+
+    def ask_model(prompt: str) -> str:
+        with models_for(settings, script, ollama_url) as models:
+            chat = models.chat(settings.workflows.default_model, PARAMETERS)
+            return str(asyncio.run(chat.ainvoke(prompt)).text)
+
+    return ask_model
+
+
 def carry_out(wish: Wish, ask: Ask, ask_model: AskModel | None = None) -> Path:
     """Write a workflow, and return where it stands.
 
     Args:
         wish: What is asked for.
         ask: Asks the person.
-        ask_model: Asks the configured model which templates fit the goal; None where there is none.
+        ask_model: Asks a model which templates fit the goal; None asks none. May raise ModelError.
 
     Raises: UserError: there is no such template, an answer fits no question, or the file is there already.
     """
@@ -74,16 +98,28 @@ def carry_out(wish: Wish, ask: Ask, ask_model: AskModel | None = None) -> Path:
 def _template(wish: Wish, ask: Ask, ask_model: AskModel | None) -> Template:
     if wish.template is not None:
         return _named(wish.template)
-    offered = tuple(TEMPLATES.values())
-    if wish.goal is not None and ask_model is not None:
-        offered = suggested(ask_model(suggestion_prompt(wish.goal)))
+    reply, why = _reply(wish, ask_model)
+    fitting = () if reply is None else named_in(reply)
+    if wish.defaults and fitting:
+        return fitting[0]
     if wish.defaults:
-        raise UserError("Say which template: --template " + ", ".join(one.id for one in offered))
+        raise UserError(f"{why}Say which template: --template {', '.join(TEMPLATES)}")
+    offered = tuple(TEMPLATES.values()) if reply is None else suggested(reply)
     listed = "\n".join(f"{number}. {one.id}: {one.about}" for number, one in enumerate(offered, 1))
-    answer = ask(f"{listed}\nWhich one, by number or name?", "1").strip()
+    answer = ask(f"{why}{listed}\nWhich one, by number or name?", "1").strip()
     if answer.isdecimal() and 1 <= int(answer) <= len(offered):
         return offered[int(answer) - 1]
     return _named(answer)
+
+
+def _reply(wish: Wish, ask_model: AskModel | None) -> tuple[str | None, str]:
+    """Return what a model says which templates fit, and why there is nothing; None: nobody was asked, or nobody replied."""
+    if wish.goal is None or ask_model is None:
+        return None, ""
+    try:
+        return ask_model(suggestion_prompt(wish.goal)), ""
+    except ModelError as error:
+        return None, f"No model could be asked which ones fit: {error}\n"
 
 
 def _named(name: str) -> Template:

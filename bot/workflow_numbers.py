@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.workflow.words import counted
 from bot.charts import ChartSpec, round_chart
 from bot.text import duration, plain
 
@@ -19,7 +20,7 @@ def rate(metrics: Metrics) -> str:
         return "nothing could be measured"
     low, high = metrics.get("pass_low"), metrics.get("pass_high")
     between = f"95 % interval {100 * low:.0f} to {100 * high:.0f}; " if low is not None and high is not None else ""  # fmt: skip
-    return f"**{100 * metrics['pass_rate']:.0f} %** of its runs pass ({between}{metrics['cases']} cases, {metrics['runs']} runs)"
+    return f"**{100 * metrics['pass_rate']:.0f} %** of its runs pass ({between}{counted(metrics['cases'], 'case')}, {counted(metrics['runs'], 'run')})"
 
 
 def points(gain: float) -> str:
@@ -53,7 +54,7 @@ def moved(told: Mapping[str, Any]) -> str:
 def spent(used: Mapping[str, Any]) -> str:
     """Say what a run has used so far."""
     time = f", {duration(used['seconds'])}" if used.get("seconds") else ""
-    return f"{used['calls']:,} calls of models, {used['tokens']:,} tokens{time}"
+    return f"{counted(used['calls'], 'call')} of models, {counted(used['tokens'], 'token')}{time}"
 
 
 def strategies(found: Mapping[str, Sequence[int]]) -> str:

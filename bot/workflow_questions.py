@@ -5,6 +5,7 @@ from typing import Any
 from agents.jobs import Approve, WorkflowTerms
 from agents.workflow.claims import FEWEST_CASES
 from agents.workflow.goals import measured as goals_in
+from agents.workflow.words import counted
 from bot.question_cards import ask
 from bot.scenes import Scene
 from bot.surface import NUMBERS, Card
@@ -38,8 +39,8 @@ def plan(scene: Scene) -> Card:
     measured = "measured" if guess["measured"] else "a guess: no call was made yet"
     barred = "without your ✅" if terms.approve is not Approve.AUTO else "at all"
     lines = [
-        f"Up to **{terms.rounds} rounds**. In each, {inline(terms.analysis_model, 80)} is shown what fails and proposes "
-        f"**{terms.proposals}** changes; they run beside what stands, each case **{terms.repeats} times**, and a better one runs "
+        f"Up to **{counted(terms.rounds, 'round')}**. In each, {inline(terms.analysis_model, 80)} is shown what fails and proposes "
+        f"**{counted(terms.proposals, 'change')}**; they run beside what stands, each case **{counted(terms.repeats, 'time')}**, and a better one runs "
         "once more, afresh.",
         f"{ASKED[terms.approve]} {NEVER_ALONE} {barred}.",
         f"Takes about **{duration(guess['total_s'])}** and {guess['calls']:,} calls for the first round, up to "
@@ -52,9 +53,7 @@ def plan(scene: Scene) -> Card:
         *_amendments(shown),
     ]
     if shown["tests_made"]:
-        lines.append(
-            "⚠ The tests were made by a model: look at them before you trust what they say."
-        )
+        lines.append("⚠ No person wrote the tests: look at them before you trust what they say.")
     title = "The plan" + (f", version {shown['revision'] + 1}" if shown["revision"] else "")
     return ask(
         scene,

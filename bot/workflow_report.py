@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from agents.workflow.words import counted
 from bot.text import plain, visible
 from bot.workflow_numbers import strategies
 
@@ -85,7 +86,7 @@ def _about(given: Line) -> str:
     told = ", ".join(
         f"{parts.count(part)} {part}" for part in ("shown", "validation", "sealed") if part in parts
     )
-    text = f"{len(parts)} cases: {told}."
+    text = f"{counted(len(parts), 'case')}: {told}."
     if given["mutants_killed"]:
         killed, mutants = given["mutants_killed"]
         text += f" The tests were made here; they notice {killed} of {mutants} faults that were planted."

@@ -13,9 +13,11 @@ from agents.workflow.problems import WorkflowError
 from agents.workflow.reach import Reach
 from agents.workflow.splitting import split
 from agents.workflow.suite_file import load_suite_for
+from agents.workflow.words import counted
 from agents.workflow.workplace import named
 from agents.workflow.yaml_source import read
-from agents.workflow_loop.planning import Sizes, guess, terms_of
+from agents.workflow_loop.estimates import Sizes, guess
+from agents.workflow_loop.planning import terms_of
 from bot import workflow_report
 from bot.text import duration, visible
 from bot.workflow_finetune import Wish
@@ -66,9 +68,11 @@ def wish_of(options: Options) -> Wish:
             f"There is no report “{options.report}”. There are: {', '.join(workflow_report.FORMS)}."
         )
     if options.resume is not None:
+        _check_output(options.output)
         return Wish(None, output=options.output, report=options.report, resume=options.resume)
     file = _file(options)
     tests = _suite(options, file)
+    _check_output(options.output, file, tests)
     return Wish(
         file,
         wish=_said(options, file, tests),
@@ -76,6 +80,20 @@ def wish_of(options: Options) -> Wish:
         output=options.output,
         report=options.report,
     )
+
+
+def _check_output(output: Path | None, *given: Path | None) -> None:
+    """See that the result can be written, and over nothing that was given, before anything is spent. Raises: UserError."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise UserError(f"{output} is a folder. Name a file with --output.")
+    if not output.parent.is_dir():
+        raise UserError(f"{output} cannot be written: there is no folder {output.parent}.")
+    if output.resolve() in {one.resolve() for one in given if one is not None}:
+        raise UserError(
+            f"{output} is what you gave, and stays as it is. Name another file with --output."
+        )
 
 
 def _said(options: Options, file: Path, tests: Path | None) -> WorkflowWish:
@@ -154,7 +172,8 @@ def estimate(settings: Settings, options: Options) -> str:
     )
     made = "" if names else f" Making the tests comes on top: {MADE_CASES} cases at most."
     return (
-        f"{len(cases)} cases, {terms.rounds} rounds of {terms.proposals} proposals, {terms.repeats} repeats: about "
+        f"{counted(len(cases), 'case')}, {counted(terms.rounds, 'round')} of {counted(terms.proposals, 'proposal')}, "
+        f"{counted(terms.repeats, 'repeat')}: about "
         f"{taken.all_calls:,} calls of a model, {duration(taken.all_s)} at {taken.call_s:g} s a call, and never more than "
         f"{terms.max_calls:,} calls. {parts.words}{made}"
     )

@@ -12,8 +12,7 @@ from agents.jobs.program import Program
 from agents.workflow.journal import JournalError
 from agents.workflow.outside import ModelError
 from agents.workflow.problems import WorkflowError
-from agents.workflow.propose_job import TooPoor
-from agents.workflow.purse import OutOfBudget
+from agents.workflow.purse import OutOfBudget, TooPoor
 from agents.workflow.suite_making import NothingHolds
 from agents.workflow.workplace import BadFile
 

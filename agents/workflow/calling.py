@@ -12,14 +12,10 @@ from langchain_core.runnables import Runnable
 
 from agents.workflow.asking import asking
 from agents.workflow.events import PromptSent, Purpose, Reply, Token
-from agents.workflow.outside import ModelError, NoToolsHere
+from agents.workflow.outside import REPLY_CAP, ModelError, NoToolsHere
 from agents.workflow.spending import Needs, Spending, estimated_tokens
 from agents.workflow.tools import Tool, as_offer
 from agents.workflow.world import LimitReached, World
-
-REPLY_CAP = "num_predict"
-"""The parameter for how long a reply may be, by Ollama's name."""
-
 
 SHAPES_TEXT = frozenset({REPLY_CAP, "stop"})
 """Parameters that are meant for the text of an answer, and would cut a choice short."""
@@ -164,9 +160,7 @@ async def _call(
         if isinstance(error, ModelError):
             raise
         if isinstance(error, TimeoutError) and clock.expired():
-            raise LimitReached(
-                f"the run has taken {world.limits.max_seconds:g} s, and may not longer"
-            ) from None
+            raise LimitReached(spending.too_long) from None
         raise ModelError(f"{asked.model}: {type(error).__name__}: {error}") from error
 
 

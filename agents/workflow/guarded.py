@@ -32,6 +32,7 @@ from agents.workflow.outside import ModelError
 TEXTS_AT_ONCE = 64
 """That are sent in one request for embeddings."""
 T = TypeVar("T")
+Again = Callable[[RetryCallState], Awaitable[None]]
 
 
 class Mishap(ModelError):
@@ -90,6 +91,8 @@ class GuardedChat(BaseChatModel):
     patience: Patience
     options: dict[str, Any] = Field(default_factory=dict)
     """Given to the inner model with each call."""
+    again: Again | None = None
+    """Is told before each further try; langchain tells nobody of those of a stream."""
 
     @property
     def _llm_type(self) -> str:
@@ -127,7 +130,7 @@ class GuardedChat(BaseChatModel):
             self._check_end(result.generations[0].generation_info or {})
             return result
 
-        return await persistently(once, self.server, self.name, self.patience)
+        return await persistently(once, self.server, self.name, self.patience, self.again)
 
     async def _astream(
         self,
@@ -149,7 +152,7 @@ class GuardedChat(BaseChatModel):
                     f"{capital(self.server.title)} sent no reply at all.", again=True
                 ) from None
 
-        stream, first = await persistently(begun, self.server, self.name, self.patience)
+        stream, first = await persistently(begun, self.server, self.name, self.patience, self.again)
         info: dict[str, Any] = dict(first.generation_info or {})
         async with aclosing(stream):
             yield first
@@ -231,11 +234,15 @@ class GuardedEmbeddings(Embeddings):
 
 
 async def persistently(
-    once: Callable[[], Awaitable[T]], server: Server, model: str, patience: Patience
+    once: Callable[[], Awaitable[T]],
+    server: Server,
+    model: str,
+    patience: Patience,
+    again: Again | None = None,
 ) -> T:
-    """Return what a call returns, made again where that may help.
+    """Return what a call returns, made again where that may help; `again` is told before each further try.
 
-    Raises: ModelError: in the end it failed.
+    Raises: ModelError: in the end it failed. What `again` raises.
     """
 
     async def tried() -> T:
@@ -248,6 +255,7 @@ async def persistently(
         retry=retry_if_exception(lambda error: isinstance(error, Mishap) and error.again),
         stop=stop_after_attempt(patience.tries) | stop_before_delay(patience.timeout_s),
         wait=_wait(patience.first_wait_s),
+        before_sleep=again,
         reraise=True,
     )
     try:

@@ -5,7 +5,7 @@ The runs of all sides go into one journal, each under its own name, so a measure
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agents.workflow.acceptance import Scores
 from agents.workflow.assertions import Judged
@@ -14,7 +14,6 @@ from agents.workflow.journal import Journal
 from agents.workflow.load import Loaded
 from agents.workflow.model import Kind, Workflow
 from agents.workflow.outcome import Visit
-from agents.workflow.outside import Limits
 from agents.workflow.performing import Performed, perform
 from agents.workflow.rounds import Ask, turns
 from agents.workflow.routing import DEFAULT
@@ -86,8 +85,6 @@ class Bench:
     seed: int = 0
     journal: Journal = field(default_factory=Journal)
     tell: Callable[[Play], None] = lambda _play: None
-    limits: Callable[[], Limits] | None = None
-    """Asked before each run; None: those of the stage."""
 
     async def play(self, ask: Ask) -> Measured:
         """Play what is asked, sides in turns."""
@@ -103,11 +100,10 @@ class Bench:
         # the same for all sides: what a seed does to one, it does to the other
         seed = hash_of(self.seed, ask.stage.value, case, repeat)
         where = f"{ask.stage.value}\0{side}\0{case}\0{repeat}"
-        stage = self.stage if self.limits is None else replace(self.stage, limits=self.limits())
         done = await perform(
             scenario,
             loaded,
-            stage,
+            self.stage,
             seed=seed,
             run=self.journal.within(where),
             case=self.journal.within(f"person\0{case}"),

@@ -1,7 +1,7 @@
 """What a run of a workflow needs from the world, each as a protocol: models, people, and how much may be spent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langchain_core.embeddings import Embeddings
@@ -9,6 +9,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
 from agents.workflow.model import State
+
+REPLY_CAP = "num_predict"
+"""The parameter for how long a reply may be, by Ollama's name; -1 and -2 are its words for no limit."""
 
 
 class ModelError(Exception):
@@ -75,6 +78,20 @@ class Person(Protocol):
         """
 
 
+class Room(Protocol):
+    """What is left of a budget that a run shares with others, people that a model plays among them."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long it lasts; None without a limit."""
+
+    def for_reply(self, prompt_tokens: int) -> int | None:
+        """Return how many tokens a reply may have whose prompt has at most so many; None without a limit.
+
+        Raises: LimitReached: there is no room for such a call.
+        """
+
+
 @dataclass(frozen=True)
 class Limits:
     """Where a run ends that does not end by itself."""
@@ -86,3 +103,5 @@ class Limits:
     max_tokens: int | None = None
     """Of prompts and replies together."""
     max_seconds: float | None = None
+    shared: Room | None = field(default=None, compare=False)
+    """Is asked before each call, beside the limits of the run itself."""

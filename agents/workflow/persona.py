@@ -19,7 +19,7 @@ from agents.workflow.journal import Journal
 from agents.workflow.model import State, Workflow
 from agents.workflow.outside import ModelError, Models
 from agents.workflow.playing import CannotPlay
-from agents.workflow.replies import Question, reply_to
+from agents.workflow.replies import Question, SecondsLeft, reply_to, unlimited
 from agents.workflow.suite import Card, Scenario
 
 MAX_ANSWER_CHARS = 500
@@ -52,6 +52,7 @@ class Simulator:
     models: Models
     model: str
     seed: int = 0
+    seconds_left: SecondsLeft = unlimited
 
 
 @dataclass
@@ -102,7 +103,9 @@ class Persona:
         asked = Question(simulator.model, messages, SCHEMA, parameters)
         self.calls += 1
         try:
-            replied = await reply_to(simulator.models, self.journal, f"{self._turn}", asked)
+            replied = await reply_to(
+                simulator.models, self.journal, f"{self._turn}", asked, simulator.seconds_left
+            )
         except ModelError as error:
             raise CannotPlay(f"nobody plays the person: {error}") from error
         self.tokens += replied.tokens

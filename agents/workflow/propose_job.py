@@ -18,17 +18,13 @@ from agents.workflow.job_files import diff, kept_text
 from agents.workflow.load import Loaded
 from agents.workflow.measuring import hash_of
 from agents.workflow.proposing import GivenUp, Incumbent, Proposal, propose
-from agents.workflow.purse import USED_UP, OutOfBudget
+from agents.workflow.purse import USED_UP, OutOfBudget, TooPoor
 from agents.workflow.rounds import INCUMBENT, Ask, Stage
 from agents.workflow.standing import failures, standing
 from agents.workflow.strategies import STRATEGIES, Record, Strategy, choose
 from agents.workflow.workplace import Workplace, parts, text_of, workplace
 
 FIRST = "first look"
-
-
-class TooPoor(Exception):
-    """The budget has no room for anything; the message is for a person."""
 
 
 def run(folder: Path, spec: ProposeSpec) -> JobResult:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from agents.jobs import JobOutcome, JobResult, ReadWorkflowResult, ReadWorkflowSpec
 from agents.jobs.workflows import CaseRef, Finding
@@ -13,6 +14,7 @@ from agents.workflow.load import Loaded
 from agents.workflow.model import Kind
 from agents.workflow.playing import Played
 from agents.workflow.problems import Problem
+from agents.workflow.purse import OutOfBudget, TooPoor
 from agents.workflow.splitting import split
 from agents.workflow.suite import Scenario
 from agents.workflow.suite_file import load_suite_for
@@ -31,6 +33,7 @@ def run(folder: Path, spec: ReadWorkflowSpec) -> JobResult:
     """Read what the spec names.
 
     Raises: WorkflowError: the workflow or its tests cannot be used. ModelError: tests are to be made, and no model is there.
+    NothingHolds: or none could be made. TooPoor: or the budget ends before.
     """
     with workplace(folder, spec, spec.terms, "reading the workflow") as place:
         result = asyncio.run(_read(folder, spec, place))
@@ -66,7 +69,7 @@ async def _made(
     loaded: Loaded,
     found: ReadWorkflowResult,
 ) -> ReadWorkflowResult:
-    """Make tests, within the budget. Raises: NothingHolds: there are none that hold."""
+    """Make tests, within the budget. Raises: NothingHolds: there are none that hold. TooPoor: it ends before."""
     wish = Wish(
         repeats=spec.terms.repeats,
         goal=spec.terms.goal,
@@ -75,23 +78,33 @@ async def _made(
     )
     tell = place.counting("making tests", 0)
 
-    def heard(_side: str, _scenario: Scenario, _played: Played) -> None:
+    calls: list[int] = []
+
+    def heard(_side: str, _scenario: Scenario, played: Played) -> None:
+        if played.outcome is not None:
+            calls.append(played.outcome.calls)  # those of an earlier attempt included
         place.pay()
         tell(None)
 
     stage = place.stage(spec.workflow, loaded)
-    play = Rehearsal(stage, spec.terms.seed, place.journal, heard, place.limits(stage))
+    play = Rehearsal(stage, spec.terms.seed, place.journal, heard)
     path = Path(spec.workflow.path)
-    made = await make_suite(loaded, path, place.reach(spec.workflow), place.analyst, play, wish)
+    reach = place.reach(spec.workflow)
+    try:
+        made = await make_suite(loaded, path, reach, place.analyst, play, wish)
+    except OutOfBudget as error:
+        raise TooPoor(
+            f"The budget was used up before tests had been made ({place.spent.calls} calls of a model; with {wish.repeats} repeats "
+            f"up to {wish.most_runs} runs of the workflow are needed). Give tests, or start again with a larger budget or fewer "
+            "repeats."
+        ) from error
     wished = [replace(one, description=WISHED + one.description) for one in made.wishes]
     words = made.made.words
     if wished:
-        words += (
-            f" {len(wished)} more are wishes: what a model thinks should be so, and is not so yet."
-        )
+        more = "1 more is a wish" if len(wished) == 1 else f"{len(wished)} more are wishes"
+        words += f" {more}: what a model thinks should be so, and is not so yet."
     text = as_yaml(path.name, [*made.suite.scenarios, *wished], [f"Made by tunewright. {words}"])
     scenarios = named(load_suite_for(parse(text, path.name), loaded).suite.scenarios)
-    spent = place.spent
     return found.model_copy(
         update={
             "tests": kept_text(folder, text),
@@ -103,8 +116,8 @@ async def _made(
             "dropped": dict(made.made.dropped),
             "wished": len(wished),
             "words": words,
-            "calls_per_run": max(1.0, spent.calls / max(1, made.made.runs)),
-            "spent": spent,
+            "calls_per_run": max(1.0, fmean(calls)) if calls else found.calls_per_run,
+            "spent": place.spent,
         }
     )
 

@@ -1,16 +1,20 @@
 """Ask a model beside a run, as for a suite, a change, or in a person's place: once per thing to ask, into a journal."""
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from agents.workflow.journal import Journal
-from agents.workflow.outside import Models
+from agents.workflow.outside import ModelError, Models
 from agents.workflow.spending import estimated_tokens
+
+SecondsLeft = Callable[[], float | None]
+"""Says how long something may take; None without a limit."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,18 @@ class Replied:
     """It is known from before, and nobody was asked again."""
 
 
-async def reply_to(models: Models, journal: Journal, where: str, question: Question) -> Replied:
+def unlimited() -> float | None:
+    """Say of how long something may take that there is no limit."""
+    return None
+
+
+async def reply_to(
+    models: Models,
+    journal: Journal,
+    where: str,
+    question: Question,
+    seconds_left: SecondsLeft = unlimited,
+) -> Replied:
     """Return a reply: from the journal where this has been asked already.
 
     Args:
@@ -53,6 +68,7 @@ async def reply_to(models: Models, journal: Journal, where: str, question: Quest
         journal: Where replies are kept.
         where: Place in it; the same question at another place is asked anew.
         question: What is asked.
+        seconds_left: How long the reply may take.
 
     Raises: ModelError: there is no reply. That is not kept: it is tried again.
     """
@@ -61,7 +77,15 @@ async def reply_to(models: Models, journal: Journal, where: str, question: Quest
     if known is None:
         began = time.monotonic()
         chat = models.chat(question.model, question.parameters)
-        message = await models.structured(chat, question.schema).ainvoke(list(question.messages))
+        asked = models.structured(chat, question.schema)
+        limit = asyncio.timeout(seconds_left())
+        try:
+            async with limit:
+                message = await asked.ainvoke(list(question.messages))
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise ModelError(f"{question.model} had no more time for a reply") from error
         text = str(message.text)
         usage = message.usage_metadata
         tokens = usage["total_tokens"] if usage else _estimated(question, text)
@@ -89,6 +113,7 @@ class Asker:
     model: str
     journal: Journal
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    seconds_left: SecondsLeft = unlimited
     calls: int = field(default=0, init=False)
     """Remembered ones included."""
     tokens: int = field(default=0, init=False)
@@ -100,6 +125,6 @@ class Asker:
         self._asked[repr(question.plain())] += 1
         where = f"asked:{self._asked[repr(question.plain())]}"
         self.calls += 1
-        replied = await reply_to(self.models, self.journal, where, question)
+        replied = await reply_to(self.models, self.journal, where, question, self.seconds_left)
         self.tokens += replied.tokens
         return replied.text

@@ -90,7 +90,7 @@ def _limit(running: Running, circles: _Circles, name: str, steps: int) -> str | 
     if circles.enters(name, running):
         return f"it goes in a circle in which nothing changes, and comes to “{name}” again"
     if running.spending.seconds_left == 0:
-        return f"the run has taken {running.world.limits.max_seconds:g} s, and may not longer"
+        return running.spending.too_long
     return None
 
 

@@ -57,9 +57,20 @@ class Spending:
     @property
     def seconds_left(self) -> float | None:
         """Return how long it may still take; None without a limit."""
-        if self.limits.max_seconds is None:
-            return None
-        return max(0.0, self.limits.max_seconds - self.seconds)
+        own, shared = self.limits.max_seconds, self.limits.shared
+        left = [
+            None if own is None else own - self.seconds,
+            None if shared is None else shared.seconds_left,
+        ]
+        return min((max(0.0, one) for one in left if one is not None), default=None)
+
+    @property
+    def too_long(self) -> str:
+        """Return what is said of a run that may take no longer."""
+        own = self.limits.max_seconds
+        if own is None or self.seconds < own:
+            return "the time that there is for this is used up"
+        return f"the run has taken {own:g} s, and may not longer"
 
     def may_ask(self, needs: Needs) -> int | None:
         """Return how long a reply may be, in tokens, before a model is asked; None without a limit.
@@ -69,9 +80,15 @@ class Spending:
         if self.calls >= self.limits.max_calls:
             raise LimitReached(f"a model was asked {self.calls} times, and may not be more often")
         if self.seconds_left == 0:
-            raise LimitReached(
-                f"the run has taken {self.limits.max_seconds:g} s, and may not longer"
-            )
+            raise LimitReached(self.too_long)
+        shared = self.limits.shared
+        left = [
+            self._own_reply(needs),
+            None if shared is None else shared.for_reply(needs.most_tokens),
+        ]
+        return min((one for one in left if one is not None), default=None)
+
+    def _own_reply(self, needs: Needs) -> int | None:
         if self.limits.max_tokens is None:
             return None
         used = self.prompt_tokens + self.reply_tokens

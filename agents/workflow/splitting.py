@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from agents.workflow.claims import FEWEST_CASES
 from agents.workflow.measuring import hash_of
+from agents.workflow.words import counted
 
 VALIDATION_SHARE, SEALED_SHARE = 0.25, 0.15
 FEWEST_SHOWN, FEWEST_VALIDATION, FEWEST_SEALED = 4, 3, 3
@@ -35,8 +36,8 @@ class Split:
         count = len(self.for_choosing) + len(self.sealed)
         if not self.sealed:
             return (
-                f"There are {count} cases, too few to seal some of them: what comes out is fitted to these cases, and nothing"
-                f" can be said about others. With {FEWEST_TO_CLAIM} cases or more it can."
+                f"{'There is' if count == 1 else 'There are'} {counted(count, 'case')}, too few to seal some: what comes out is"
+                f" fitted to what is here, and nothing can be said about others. With {FEWEST_TO_CLAIM} cases or more it can."
             )
         told = f"{len(self.shown)} cases are shown, {len(self.validation)} kept for choosing, {len(self.sealed)} sealed."
         if len(self.sealed) < FEWEST_CASES:

@@ -7,14 +7,14 @@ What is kept held in every run on the workflow, and fails on a spoilt one. How m
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.workflow.journal import Journal
 from agents.workflow.load import Loaded
 from agents.workflow.measuring import hash_of
 from agents.workflow.mutants import mutants
-from agents.workflow.outside import Limits, ModelError
+from agents.workflow.outside import ModelError
 from agents.workflow.performing import perform
 from agents.workflow.playing import Played
 from agents.workflow.proposing import Ask
@@ -26,7 +26,10 @@ from agents.workflow.suite_file import load_suite_for
 from agents.workflow.suite_rules import renamed, scenarios
 from agents.workflow.suite_sieve import Dropped, PlayScenario, Sieve, spread
 from agents.workflow.suite_write import as_yaml
+from agents.workflow.words import counted
 from agents.workflow.yaml_source import parse
+
+MAX_REASON_CHARS = 300
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Made:
         """Say it in a sentence or two."""
         thought = f", {self.by_model} of them by a model" if self.by_model else ", by rule"
         text = (
-            f"{self.scenarios} scenarios with {self.assertions} assertions{thought}; kills {self.killed} of {self.mutants}"
-            f" mutants, sees {self.coverage:.0%} of the workflow, took {self.runs} runs."
+            f"{counted(self.scenarios, 'scenario')} with {counted(self.assertions, 'assertion')}{thought}; kills {self.killed} of {self.mutants}"
+            f" mutants, sees {self.coverage:.0%} of the workflow, took {counted(self.runs, 'run')}."
         )
         if self.without_model is not None:
             text += f" The model was of no use: {self.without_model}."
@@ -115,17 +118,20 @@ class MadeSuite:
 class NothingHolds(Exception):
     """No scenario was left. `str()` says why and what to do, for a person."""
 
-    def __init__(self, dropped: Mapping[str, int], runs: int) -> None:
+    def __init__(self, dropped: Mapping[str, int], runs: int, no_end: str | None = None) -> None:
         self.dropped = dict(dropped)
         self.runs = runs
-        super().__init__(dropped, runs)
+        self.no_end = no_end
+        """What was wrong where a run came to no end."""
+        super().__init__(dropped, runs, no_end)
 
     def __str__(self) -> str:
         """Return what to do."""
         told = ", ".join(f"{number}× {reason}" for reason, number in self.dropped.items())
+        wrong = f" What went wrong first: {self.no_end[:MAX_REASON_CHARS]}." if self.no_end else ""
         return (
             f"No test case could be made that holds on this workflow and would notice a fault ({told or 'nothing to try'};"
-            f" {self.runs} runs). Write one by hand, with `tunewright workflow test` to try it, or mend the workflow first."
+            f" {self.runs} runs).{wrong} Write one by hand, with `tunewright workflow test` to try it, or mend the workflow first."
         )
 
 
@@ -138,17 +144,14 @@ class Rehearsal:
     journal: Journal = field(default_factory=Journal)
     tell: Callable[[str, Scenario, Played], None] = lambda *_: None
     """Is told of each run: of which workflow, which scenario, and what came of it."""
-    limits: Callable[[], Limits] | None = None
-    """Asked before each run; None: those of the stage."""
 
     async def __call__(self, loaded: Loaded, scenario: Scenario, side: str, repeat: int) -> Played:
         """Play a scenario once."""
         where = f"rehearsal\0{side}\0{scenario.name}\0{repeat}"
-        stage = self.stage if self.limits is None else replace(self.stage, limits=self.limits())
         done = await perform(
             scenario,
             loaded,
-            stage,
+            self.stage,
             seed=hash_of(self.seed, "rehearsal", scenario.name, repeat),
             run=self.journal.within(where),
             case=self.journal.within(f"person\0{scenario.name}"),
@@ -180,7 +183,7 @@ async def make_suite(
     killed = await sieve.bite(spoilt)
     dropped = {reason.value: number for reason, number in sieve.dropped.items() if number}
     if not sieve.kept:
-        raise NothingHolds(dropped, sieve.played)
+        raise NothingHolds(dropped, sieve.played, sieve.no_end)
     seen = sieve.seen
     made = Made(
         scenarios=len(sieve.kept),

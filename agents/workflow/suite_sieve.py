@@ -55,6 +55,8 @@ class Sieve:
     """Scenarios that were played."""
     played: int = 0
     """Runs, on the workflow and on spoilt ones."""
+    no_end: str | None = None
+    """Why the first run on the workflow itself that came to no end did not."""
     names: set[str] = field(default_factory=set)
     """Of all scenarios that were tried: each has one of its own, by which its runs are kept."""
 
@@ -99,6 +101,7 @@ class Sieve:
             played = await self._played(self.loaded, scenario, SEED_SIDE, repeat)
             if played.outcome is None or played.error is not None:
                 away = played.outcome is None
+                self.no_end = self.no_end or played.error
                 self.dropped[Dropped.NOT_PLAYED if away else Dropped.NO_END] += 1
                 return None
             outcomes.append(played.outcome)

@@ -244,10 +244,15 @@ TEMPLATES = {
 }
 
 
+def named_in(reply: str) -> tuple[Template, ...]:
+    """Return the templates that a model's reply names, three at most; none where it names none."""
+    said = reply.lower()
+    return tuple(one for name, one in TEMPLATES.items() if name in said)[:SUGGESTED]
+
+
 def suggested(reply: str) -> tuple[Template, ...]:
     """Return the templates that a model's reply names; the first three where it names none."""
-    named = tuple(one for name, one in TEMPLATES.items() if name in reply.lower())
-    return named[:SUGGESTED] or tuple(TEMPLATES.values())[:SUGGESTED]
+    return named_in(reply) or tuple(TEMPLATES.values())[:SUGGESTED]
 
 
 def suggestion_prompt(goal: str) -> str:

@@ -28,7 +28,7 @@ from agents.workflow.load import Loaded, load_text
 from agents.workflow.mcp_tools import McpTools
 from agents.workflow.measuring import Bench, Play, hash_of
 from agents.workflow.model import Workflow
-from agents.workflow.outside import Limits, Models, SameModels
+from agents.workflow.outside import Limits, ModelError, Models, SameModels
 from agents.workflow.persona import Simulator
 from agents.workflow.purse import USED_UP, OutOfBudget, Purse, PursedModels, open_purse
 from agents.workflow.reach import Reach
@@ -129,8 +129,11 @@ class Workplace:
 
     def stage(self, file: WorkflowFile, loaded: Loaded) -> Stage:
         """Return what the cases of a workflow are played with."""
-        people = Simulator(self.models, self.terms.analysis_model, self.terms.seed)
-        stage = Stage(self._models(loaded), self.reach(file), simulator=people)
+        people = Simulator(
+            self.models, self.terms.analysis_model, self.terms.seed, lambda: self.purse.seconds_left
+        )
+        limits = Limits(shared=self.purse)
+        stage = Stage(self._models(loaded), self.reach(file), limits=limits, simulator=people)
         if not self.terms.with_tools:
             return stage
         return replace(stage, starting=lambda: self._tools(loaded.workflow, file))
@@ -165,7 +168,7 @@ class Workplace:
         chance = hash_of(self.terms.seed, *seed)
 
         def note(play: Play) -> None:
-            self.pay(failed=play.failure is not None)
+            self.pay(failed=play.score is None or play.failure is not None)
             tell(play)
 
         return Bench(
@@ -175,16 +178,11 @@ class Workplace:
             chance,
             self.journal.within(f"bench {chance}"),
             note,
-            limits=self.limits(stage),
         )
-
-    def limits(self, stage: Stage) -> Callable[[], Limits]:
-        """Return what says, before each run, how much it may use."""
-        return lambda: self.purse.limits(stage.limits)
 
     def pay(self, *, failed: bool = True) -> None:
         """Look at the budget after a run. Raises: OutOfBudget: it may have ended the run, which then says nothing."""
-        if self.purse.refused or (failed and self.purse.empty):
+        if self.purse.refused or (failed and self.purse.ended):
             raise OutOfBudget(USED_UP)
 
     def counting(self, stage: str, runs: int) -> Callable[[Play | None], None]:
@@ -196,9 +194,14 @@ class Workplace:
     async def analyst(self, messages: Sequence[BaseMessage], schema: Mapping[str, Any]) -> str:
         """Ask the analysis model, once per thing to ask.
 
-        Raises: ModelError: there is no reply. Stopped: the bot asked for it.
+        Raises: ModelError: there is no reply. OutOfBudget: or no room for one. Stopped: the bot asked for it.
         """
-        reply = await self.asker(messages, schema)
+        try:
+            reply = await self.asker(messages, schema)
+        except ModelError as error:
+            if self.purse.ended:
+                raise OutOfBudget(USED_UP) from error
+            raise
         self.reporter.beat()
         return reply
 
@@ -240,5 +243,5 @@ def workplace(
         back_end = stack.enter_context(models_from(settings, spec.models.ollama_url))
         models = PursedModels(back_end, purse)
         parameters = {"num_predict": REPLY_TOKENS, "seed": hash_of(terms.seed, "analyst")}
-        asker = Asker(models, terms.analysis_model, journal, parameters)
+        asker = Asker(models, terms.analysis_model, journal, parameters, lambda: purse.seconds_left)
         yield Workplace(models, settings, journal, purse, reporter, terms, asker)

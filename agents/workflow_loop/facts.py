@@ -1,7 +1,7 @@
 """What rows say about a run that improves a workflow: what was given, what stands, what was spent, what was tried."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,19 @@ from agents.jobs import (
 from agents.services import Services
 from agents.work import USABLE, file_ref, number, payload
 from agents.workflow.workplace import models_ref
+from agents.workflow_loop.used import used
 from configs.schema import GateKind
 from storage import approvals, datasets, jobs, runs
-from storage.models import Approval, Artifact, Dataset, Decision, Job, Plan, Run, Suggestion
+from storage.models import (
+    Approval,
+    Artifact,
+    Dataset,
+    Decision,
+    Job,
+    Plan,
+    Run,
+    Suggestion,
+)
 
 TESTS = "tests"
 """Role of the suite as it is used; that of an uploaded one is `upload2`."""
@@ -38,12 +48,6 @@ SNAPSHOT = "snapshot"
 """Kind of the artifact that holds the workflow as it stands after a round."""
 WORKFLOW = "workflow"
 """Kind of the artifact that is handed over."""
-KINDS = (
-    JobKind.WORKFLOW_READ,
-    JobKind.WORKFLOW_PROPOSE,
-    JobKind.WORKFLOW_MEASURE,
-    JobKind.WORKFLOW_CLAIM,
-)
 RESTORED = "workflow"
 """Field of a plan that tells which round's workflow stands again, and who wanted that."""
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -97,7 +101,8 @@ class Facts:
     tests_path: str
     stands: WorkflowFile
     rounds: tuple[Round, ...]
-    spent: Spent
+    used: Mapping[str, Spent]
+    """By all attempts at a job, whatever became of them; by the folder that they share."""
     final: Artifact | None
     """What was handed over."""
 
@@ -117,21 +122,36 @@ class Facts:
         return self.read
 
     @property
+    def spent(self) -> Spent:
+        """Return what was used in all."""
+        return sum(self.used.values(), Spent())
+
+    @property
     def suite(self) -> FileRef:
         """The tests. Raises: LookupError: there are none yet."""
         if self.tests is None:
             raise LookupError(f"run {self.run.id} has no tests")
         return self.tests
 
-    def left(self, terms: WorkflowTerms) -> Left:
-        """Return what is left of the budget of all rounds."""
-        spent = self.spent
+    def left(
+        self, terms: WorkflowTerms, journal: str | None = None, held: Spent | None = None
+    ) -> Left:
+        """Return what is left of the budget of all rounds.
+
+        Args:
+            terms: Name the budget.
+            journal: Folder of a job that is to use it: what earlier attempts at it have used stands there, and is not
+                taken off twice.
+            held: Kept for something else.
+        """
+        used = [spent for folder, spent in self.used.items() if folder != journal]
+        off = sum(used, held or Spent())
         return Left(
-            calls=max(0, terms.max_calls - spent.calls),
-            tokens=None if terms.max_tokens is None else max(0, terms.max_tokens - spent.tokens),
+            calls=max(0, terms.max_calls - off.calls),
+            tokens=None if terms.max_tokens is None else max(0, terms.max_tokens - off.tokens),
             seconds=None
             if terms.max_seconds is None
-            else max(0.0, terms.max_seconds - spent.seconds),
+            else max(0.0, terms.max_seconds - off.seconds),
         )
 
     def standing(self) -> Standing | None:
@@ -205,22 +225,9 @@ def read(session: Session, services: Services, run_id: int) -> Facts:
         or str(Path(given.path).with_name(_safe(uploads[1].name) if uploads[1:] else "tests.yaml")),
         stands=given if latest is None else as_file(services, given, latest),
         rounds=rounds,
-        spent=spent(session, run_id),
+        used=used(session, run_id),
         final=datasets.artifact(session, run_id, WORKFLOW),
     )
-
-
-def spent(session: Session, run_id: int, until: int | None = None) -> Spent:
-    """Return what all jobs of a run, or of its rounds as far as one, have used that left a result.
-
-    A later attempt counts what earlier ones used.
-    """
-    total = Spent()
-    for job in jobs.own_of_run(session, run_id):
-        in_time = until is None or job.iteration <= until
-        if job.kind in KINDS and job.payload is not None and in_time:
-            total = total + Spent.model_validate(job.payload["spent"])
-    return total
 
 
 def claim_of(session: Session, run_id: int) -> ClaimResult | None:
@@ -238,13 +245,20 @@ def journal_dir(services: Services, run: Run, kind: JobKind, measurement: int = 
 
 
 def on_cases(
-    services: Services, known: Facts, kind: JobKind, terms: WorkflowTerms, measurement: int = 0
+    services: Services,
+    known: Facts,
+    kind: JobKind,
+    terms: WorkflowTerms,
+    measurement: int = 0,
+    *,
+    held: Spent | None = None,
 ) -> dict[str, Any]:
-    """Return what every job is told that runs cases: fields of `agents.jobs.workflows.OnCases`."""
+    """Return what every job is told that runs cases: fields of `agents.jobs.workflows.OnCases`; `held` it may not use."""
+    journal = journal_dir(services, known.run, kind, measurement)
     return {
         "models": models_ref(services.settings, known.wish.ollama_url),
-        "journal_dir": journal_dir(services, known.run, kind, measurement),
-        "left": known.left(terms),
+        "journal_dir": journal,
+        "left": known.left(terms, journal, held),
         "tests": known.suite,
         "tests_path": known.tests_path,
         "cases": known.found.cases,

@@ -7,12 +7,13 @@ from agents import work
 from agents.jobs import ClaimResult, ClaimSpec, JobKind
 from agents.services import Services
 from agents.state import RunState
+from agents.waiting import wait_for
 from agents.workflow_loop import facts, ledger
 from agents.workflow_loop.facts import Facts
 from agents.workflow_loop.measuring import file_name
-from storage import datasets, events, runs
+from storage import datasets, events, jobs, runs
 from storage.files import StoredFile
-from storage.models import Artifact, EvaluationReport, Job, Phase
+from storage.models import Artifact, EvaluationReport, Job, JobState, Phase
 
 METRIC = "pass rate"
 LEDGER = "ledger"
@@ -23,6 +24,9 @@ async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Compare for the last time, say what may be said, and hand over."""
     services = runtime.context
     known = await services.db.read(facts.read, services, state["run_id"])
+    broken_off = await services.db.read(_under_way, work.number(known.run))
+    if broken_off is not None:
+        wait_for(broken_off)  # what it has used by then is off the budget
     job = await work.finished(
         services,
         known.run,
@@ -35,6 +39,13 @@ async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     kept = services.files.put(lines.encode())
     await services.db.write(_save, services, known, job, result, kept)
     return state
+
+
+def _under_way(session: Session, run_id: int) -> Job | None:
+    """Return a job of a round that was left for the end, and still runs; None: there is none."""
+    mine = jobs.own_of_run(session, run_id)
+    rounds = {JobKind.WORKFLOW_PROPOSE, JobKind.WORKFLOW_MEASURE}
+    return next((j for j in mine if j.kind in rounds and j.state is JobState.RUNNING), None)
 
 
 def _spec(session: Session, services: Services, known: Facts) -> ClaimSpec:

@@ -18,7 +18,7 @@ from agents.jobs import (
 from agents.jobs.workflows import Measured
 from agents.services import Services
 from agents.state import RunState
-from agents.workflow_loop import facts
+from agents.workflow_loop import facts, holding_back
 from agents.workflow_loop.facts import Facts, Round
 from agents.workflow_loop.proposing import may_be_run, not_run
 from configs.schema import GateKind
@@ -69,7 +69,14 @@ def _spec(session: Session, services: Services, known: Facts) -> MeasureRoundSpe
         allowed = may_be_run(session, known, now.proposed.proposals)
         contenders = [Contender(proposed=_stored(services, one)) for one in allowed]
     return MeasureRoundSpec(
-        **facts.on_cases(services, known, JobKind.WORKFLOW_MEASURE, terms, measurement),
+        **facts.on_cases(
+            services,
+            known,
+            JobKind.WORKFLOW_MEASURE,
+            terms,
+            measurement,
+            held=holding_back.held(known, terms),
+        ),
         workflow=known.stands,
         round=now.number,
         attempt=measurement,

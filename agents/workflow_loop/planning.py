@@ -4,7 +4,6 @@ The first plan is asked about; the rounds that it names follow without a questio
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,23 +11,17 @@ from sqlmodel import Session
 
 from agents import budget, gates, work
 from agents.drafts import Revert
-from agents.jobs import Approve, ReadWorkflowResult, WorkflowTerms, WorkflowWish
+from agents.jobs import Approve, WorkflowTerms, WorkflowWish
 from agents.services import Services
 from agents.state import RunState
-from agents.workflow.rounds import FRESH
 from agents.workflow_loop import facts, restoring
+from agents.workflow_loop.estimates import guess, sizes
 from agents.workflow_loop.facts import Facts
 from configs.in_force import in_force
 from configs.schema import GateKind, Settings
 from storage import approvals, datasets, events, runs
 from storage.models import Approval, Phase, Plan, Run
 
-ASKS = 1.5
-"""Questions to the analyst per proposal, on average: some replies are asked for again."""
-CALL_S = 3.0
-"""Seconds of a call where none was made yet."""
-CHANGES_KEPT = 0.5
-"""Share of rounds in which a change is measured a second time, on average."""
 MAX_GOAL_CHARS = 1000
 MOST = {"rounds": 50, "repeats": 20, "proposals": 8}
 _SAID = re.compile(r"(\d{1,6})\s+(rounds?|repeats?|proposals?|calls?)\b", re.IGNORECASE)
@@ -38,33 +31,6 @@ FIELDS = {
     "proposal": "proposals",
     "call": "max_calls",
 }
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What rounds are expected to take."""
-
-    calls: int
-    """Of a model, in this round."""
-    all_calls: int
-    """In all rounds and the last comparison, if none is left out."""
-    total_s: float
-    """Of this round."""
-    all_s: float
-    call_s: float
-    measured: bool
-    """The seconds of a call were measured."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {
-            "calls": self.calls,
-            "all_calls": self.all_calls,
-            "total_s": self.total_s,
-            "all_s": self.all_s,
-            "call_s": self.call_s,
-            "measured": self.measured,
-        }
 
 
 def terms_of(settings: Settings, wish: WorkflowWish, *, model: str) -> WorkflowTerms:
@@ -85,48 +51,6 @@ def terms_of(settings: Settings, wish: WorkflowWish, *, model: str) -> WorkflowT
         goal=wish.goal,
         # from a chat, the servers that whoever runs this lets uploads start
         with_tools=wish.with_tools or (bool(ours.upload_servers) and not wish.own_files),
-    )
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What a measurement is made of."""
-
-    cases: int
-    """That changes are chosen by."""
-    sealed: int
-    calls_per_run: float
-    call_s: float | None
-    """Seconds of a call; None: none was made yet."""
-
-
-def sizes(found: ReadWorkflowResult) -> Sizes:
-    """Return what measurements of a workflow that was read are made of."""
-    cases = sum(case.part != "sealed" for case in found.cases)
-    spent = found.spent
-    call_s = spent.seconds / spent.calls if spent.calls else None
-    return Sizes(cases, len(found.cases) - cases, found.calls_per_run, call_s)
-
-
-def guess(terms: WorkflowTerms, measured: Sizes, *, first: bool) -> Guess:
-    """Return what a round takes, and all of them."""
-    cases = measured.cases
-    baseline = cases * terms.repeats
-    side_by_side = (1 + terms.proposals) * cases * terms.repeats
-    again = CHANGES_KEPT * 2 * cases * FRESH * terms.repeats
-    last = 2 * (cases + measured.sealed) * FRESH * terms.repeats
-    asks = terms.proposals * ASKS
-    a_round = (side_by_side + again) * measured.calls_per_run + asks
-    before = baseline * measured.calls_per_run if first else 0.0
-    whole = (baseline + last) * measured.calls_per_run + terms.rounds * a_round
-    call_s = measured.call_s or CALL_S
-    return Guess(
-        calls=round(before + a_round),
-        all_calls=round(whole),
-        total_s=(before + a_round) * call_s,
-        all_s=whole * call_s,
-        call_s=call_s,
-        measured=measured.call_s is not None,
     )
 
 

@@ -11,7 +11,7 @@ from agents.jobs import Approve, JobKind, Proposed, ProposeResult, ProposeSpec
 from agents.services import Services
 from agents.state import RunState
 from agents.waiting import wait_for
-from agents.workflow_loop import facts
+from agents.workflow_loop import facts, holding_back
 from agents.workflow_loop.facts import Facts
 from configs.schema import GateKind
 from storage import approvals, events, runs
@@ -65,7 +65,13 @@ def may_be_run(session: Session, known: Facts, proposals: tuple[Proposed, ...]) 
 def _spec(services: Services, known: Facts) -> ProposeSpec:
     terms = known.now.terms
     return ProposeSpec(
-        **facts.on_cases(services, known, JobKind.WORKFLOW_PROPOSE, terms),
+        **facts.on_cases(
+            services,
+            known,
+            JobKind.WORKFLOW_PROPOSE,
+            terms,
+            held=holding_back.held(known, terms),
+        ),
         workflow=known.stands,
         round=known.run.iteration,
         standing=known.standing(),

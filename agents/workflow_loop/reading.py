@@ -32,10 +32,11 @@ async def prepare(state: RunState, runtime: Runtime[Services]) -> RunState:
 def _spec(session: Session, services: Services, known: Facts) -> ReadWorkflowSpec:
     uploads = datasets.uploads(session, work.number(known.run))
     terms = terms_of(services.settings, known.wish, model="")
+    journal = facts.journal_dir(services, known.run, JobKind.WORKFLOW_READ)
     return ReadWorkflowSpec(
         models=models_ref(services.settings, known.wish.ollama_url),
-        journal_dir=facts.journal_dir(services, known.run, JobKind.WORKFLOW_READ),
-        left=known.left(terms),
+        journal_dir=journal,
+        left=known.left(terms, journal),
         workflow=known.given,
         tests=work.file_ref(services, uploads[1]) if uploads[1:] else None,
         tests_path=known.tests_path,

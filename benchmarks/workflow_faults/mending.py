@@ -22,6 +22,7 @@ from agents.workflow.proposing import Incumbent, Proposal, digest, propose
 from agents.workflow.rounds import INCUMBENT, Ask, Candidate, Stage, Terms
 from agents.workflow.scenario_runs import Stage as Scene
 from agents.workflow.strategies import Record, Strategy, choose
+from agents.workflow_loop.stopping import PATIENCE
 from benchmarks.workflow_faults.works import HERE, REACH, WORKS, Models, Work
 
 ROUNDS, PROPOSALS, REPEATS = 5, 3, 3
@@ -47,6 +48,8 @@ class Mended:
     """Cases that passed with the fault and fail at the end, chance aside."""
     runs: int
     """Of the workflow, measurements included."""
+    waited: int = 0
+    """Rounds in a row that brought nothing before one that did, at most."""
 
 
 class Analyst:
@@ -150,16 +153,17 @@ async def truth(work: Work, loaded: Loaded) -> dict[str, float]:
     return {case: min(scores) for case, scores in measured.scores(INCUMBENT).items()}
 
 
-async def mend(work: Work, fault: Mutant, seed: int) -> Mended:
+async def mend(work: Work, fault: Mutant, seed: int, patience: int = PATIENCE) -> Mended:
     """Run the loop on a workflow with a fault.
 
     Args:
         work: The good workflow with its cases.
         fault: The same, spoilt.
         seed: Of all that is left to chance.
+        patience: Rounds in a row that bring nothing, after which it ends.
     """
     given = await truth(work, fault.loaded)
-    loop = _Loop(work, fault, seed)
+    loop = _Loop(work, fault, seed, patience)
     used = await loop.run() if min(given.values()) < 1 else 0
     ended = await truth(work, loop.incumbent.loaded)
     lost = tuple(case for case in given if given[case] >= 1 > ended[case])
@@ -171,14 +175,16 @@ async def mend(work: Work, fault: Mutant, seed: int) -> Mended:
         kept=loop.kept,
         lost=lost,
         runs=loop.runs,
+        waited=loop.waited,
     )
 
 
 class _Loop:
     """Rounds on one workflow, as a run makes them: choose strategies, ask, measure, keep or not."""
 
-    def __init__(self, work: Work, fault: Mutant, seed: int) -> None:
-        self.work, self.seed = work, seed
+    def __init__(self, work: Work, fault: Mutant, seed: int, patience: int) -> None:
+        self.work, self.seed, self.patience = work, seed, patience
+        self.idle = self.waited = 0
         self.scenarios = work.scenarios
         self.terms = Terms(tuple(self.scenarios), REPEATS)
         self.scene = Scene(Models(work.act), REACH)
@@ -193,14 +199,19 @@ class _Loop:
         self.last = Measured()
 
     async def run(self) -> int:
-        """Go on until nothing fails or all rounds are used; return how many were."""
+        """Go on until nothing fails, rounds bring nothing or all are used; return how many were."""
         ask = Ask(Stage.MEASURE, (INCUMBENT,), self.terms.cases, self.terms.repeats)
         measured = await self._play({INCUMBENT: self.incumbent.loaded}, ask, 0)
         for number in range(1, ROUNDS + 1):
-            if not measured.failures(INCUMBENT):
+            if not measured.failures(INCUMBENT) or self.idle >= self.patience:
                 await self._outlasts(number)
                 return number - 1
+            kept = self.kept
             measured = await self._round(number, measured)
+            if self.kept > kept:
+                self.waited, self.idle = max(self.waited, self.idle), 0
+            else:
+                self.idle += 1
         await self._outlasts(ROUNDS + 1)
         return ROUNDS
 

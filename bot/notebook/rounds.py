@@ -10,6 +10,7 @@ from agents.services import Services, UserError
 from agents.workflow_loop import facts
 from agents.workflow_loop.facts import Facts, Round
 from agents.workflow_loop.planning import difference
+from agents.workflow_loop.used import used
 from bot.notebook.tries import ENDS, OVER
 from storage import datasets, events, jobs
 from storage.models import Approval, Artifact, Decision, Event, Job, Run
@@ -126,7 +127,7 @@ def _as_it_was(session: Session, services: Services, known: Facts, place: int) -
         known,
         rounds=known.rounds[: place + 1],
         stands=known.given.model_copy(update={"text": _stands_after(services, known, place)}),
-        spent=facts.spent(session, known.run.id or 0, until=one.number),
+        used=used(session, known.run.id or 0, until=one.number),
     )
 
 

@@ -45,7 +45,7 @@ def test_tests_that_were_made_are_attached_and_warned_of():
 
     assert (told.attach, told.attach_name) == ("ef" * 32, "tests.yaml")
     assert "I made **16 cases**" in told.body
-    assert "made by a model" in question(GateKind.PLAN, plan(tests_made=True)).body
+    assert "No person wrote the tests" in question(GateKind.PLAN, plan(tests_made=True)).body
 
 
 def test_how_it_stands_names_the_cases_that_fail_and_what_was_wrong():

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from bot.command_line import EXIT_OK, EXIT_RUN_FAILED, EXIT_USAGE
 from tests.agents.workflow.written import HEAD, write
 
 GOOD = HEAD + "states:\n  ask: {type: prompt, prompt: x, save_as: answer}\n"
+NOBODY = ("--ollama-url", "http://127.0.0.1:9", "--data-dir", "data")
+"""Where no model answers."""
 SUITE = (
     "workflow: w.yaml\ntest_scenarios:\n  - name: one\n    assertions:\n"
     "      - {type: equals, target: answer, value: x}\n"
@@ -145,7 +148,7 @@ def test_generate_writes_a_workflow_that_validates_and_does_not_write_over_one(t
 def test_generate_asks_what_is_not_said(tmp_path):
     ended = CliRunner().invoke(
         app,
-        ["workflow", "generate", "--goal", "know more of bees"],
+        ["workflow", "generate", "--goal", "know more of bees", *NOBODY],
         input="1\nBees\n\n\nWhat is a bee?\n",
     )
 
@@ -154,6 +157,39 @@ def test_generate_asks_what_is_not_said(tmp_path):
     text = (tmp_path / "bees.yaml").read_text(encoding="utf-8")
     assert 'description: "know more of bees"' in text
     assert 'prompt: "What is a bee?"' in text
+
+
+def test_generate_lets_a_model_say_which_templates_fit_a_goal(tmp_path):
+    said = json.dumps({"default": "Research-Assistant, or content-generator."})
+    write(tmp_path, said, "said.json")
+    goal = ("--goal", "write about bees", "--model-script", "said.json", "--data-dir", "data")
+
+    ended = CliRunner().invoke(
+        app, ["workflow", "generate", *goal, "-o", "asked.yaml"], input="2\n" + "\n" * 9
+    )
+    code, _ = told("generate", *goal, "--yes", "-o", "first.yaml")
+
+    assert (ended.exit_code, code) == (EXIT_OK, EXIT_OK)
+    assert "1. content-generator" in ended.output
+    assert "2. research-assistant" in ended.output
+    assert "simple-qa" not in ended.output
+    assert "Research Assistant" in (tmp_path / "asked.yaml").read_text(encoding="utf-8")
+    assert "Content Generator" in (tmp_path / "first.yaml").read_text(encoding="utf-8")
+
+
+def test_generate_offers_all_templates_where_no_model_can_be_asked(tmp_path):
+    write(tmp_path, json.dumps({"rules": [{"error": "it is away"}]}), "away.json")
+    goal = ("--goal", "write about bees", "--model-script", "away.json", "--data-dir", "data")
+
+    ended = CliRunner().invoke(app, ["workflow", "generate", *goal], input="5\n" + "\n" * 9)
+    code, why = told("generate", *goal, "--yes")
+
+    assert ended.exit_code == EXIT_OK
+    assert "No model could be asked which ones fit: it is away" in ended.output
+    assert "5. research-assistant" in ended.output
+    assert code == EXIT_USAGE
+    assert "it is away" in why
+    assert "--template simple-qa, " in why
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_the_plan_says_what_it_takes_who_is_asked_and_what_can_be_shown():
 
     assert told.title == "The plan"
     assert "Up to **3 rounds**" in told.body
-    assert "**4** changes" in told.body
+    assert "**4 changes**" in told.body
     assert "900 calls for all (measured)" in told.body
     assert "It ends at 500 calls" in told.body
     assert "may end early" in told.body

@@ -1,10 +1,13 @@
 """The workflow of an earlier round stands again, or is handed over, whatever the run is at; nothing that was is lost."""
 
+from pathlib import Path
+
 import pytest
 from sqlmodel import delete
 
 from agents.jobs import JobOutcome
 from agents.services import UserError
+from agents.workflow.workplace import PURSE
 from agents.workflow_loop import facts
 from configs.schema import BudgetSettings, GateKind
 from storage import approvals, datasets, events, jobs, runs
@@ -253,6 +256,34 @@ async def test_jobs_of_a_round_are_stopped_or_never_started_when_what_stands_is_
         assert job.outcome == JobOutcome.CANCELLED
 
 
+class Paying(StubWorkflows):
+    """Notes what a job has used when it obeys a stop, and leaves no result that says so."""
+
+    def _obey(self, folder, spec, mode):
+        purse = Path(spec.spec.journal_dir) / PURSE
+        purse.parent.mkdir(parents=True)
+        purse.write_text('{"calls": 7, "tokens": 70, "seconds": 3.0}\n')
+        super()._obey(folder, spec, mode)
+
+
+async def test_what_a_job_that_was_broken_off_has_used_is_off_the_budget_of_the_last_comparison(
+    tmp_path,
+):
+    launcher = Paying({"run1-i2-workflow-propose-a1": "half"})
+    async with open_house(tmp_path, stand_in=launcher) as house:
+        await start(house, max_calls=500)
+        await play(house, until=1)
+        await answer(house, Decision.APPROVE)
+        before = (await known(house)).spent.calls
+
+        await deliver(house)
+
+        told = await known(house)
+        claim = await house.app.services.db.read(jobs.latest, 1, "workflow_claim")
+        assert claim.spec["left"]["calls"] == 500 - before - 7
+        assert told.spent.calls == before + 7 + launcher.calls
+
+
 async def test_a_job_that_waits_in_line_never_starts_when_what_stands_is_taken(tmp_path):
     launcher = StubWorkflows({"run1-i1-workflow-propose-a1": "hang"})
     async with open_house(tmp_path, stand_in=launcher) as house:
@@ -288,11 +319,11 @@ async def test_before_the_first_round_there_is_nothing_to_hand_over(tmp_path):
 
 
 async def test_a_round_that_ran_out_of_ideas_leaves_what_stood_to_be_taken(tmp_path):
-    async with open_house(tmp_path, stand_in=StubWorkflows(idle={2, 3})) as house:
+    async with open_house(tmp_path, stand_in=StubWorkflows(idle={2, 3, 4})) as house:
         await start(house, rounds=5)
         await play(house, until=9)
-        assert (await house.run()).iteration == 3
-        assert await snapshots(house) == [1, 1, 1]
+        assert (await house.run()).iteration == 4
+        assert await snapshots(house) == [1, 1, 1, 1]
 
         for number in (None, 1, 3):
             with pytest.raises(UserError, match="handed over by run #1 already"):

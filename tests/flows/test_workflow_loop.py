@@ -79,17 +79,17 @@ async def test_a_useless_change_leaves_what_was_given(tmp_path):
         assert await house.phase() is Phase.DELIVERED
         assert await house.final() == loop_case.WORKFLOW
         known = await house.known()
-        assert [one.snapshot.sha256 for one in known.rounds] == [known.given.text.sha256] * 2
+        assert [one.snapshot.sha256 for one in known.rounds] == [known.given.text.sha256] * 3
         claim = await house.house.app.services.db.read(facts.claim_of, 1)
         assert (claim.claim, claim.spent.calls) == ("cannot tell", 0)
 
 
-async def test_two_rounds_that_bring_nothing_are_the_last(tmp_path):
+async def test_three_rounds_that_bring_nothing_are_the_last(tmp_path):
     told = loop_case.script(USELESS)
     async with open_workflow_house(tmp_path, told=told) as house:
         await house.start(approve="auto", rounds=9)
         await house.answer(GateKind.PLAN)
-        assert len((await house.known()).rounds) == 2
+        assert len((await house.known()).rounds) == 3
 
 
 async def test_a_harmful_change_is_never_kept(tmp_path):

@@ -20,6 +20,7 @@ from agents.jobs import (
     Left,
     ProposeResult,
     ProposeSpec,
+    ReadWorkflowSpec,
     WorkflowFile,
     WorkflowTerms,
     read_result,
@@ -45,6 +46,31 @@ TERMS = WorkflowTerms(
     approve=Approve.AUTO,
     max_calls=500,
 )
+SMALL = """\
+name: Small
+default_model: small
+start_state: sort
+states:
+  sort: {type: prompt, prompt: "Reply with one word, payment or login: my card was charged.", save_as: topic, next: thank}
+  thank: {type: prompt, prompt: "Say thanks for telling us of {{topic}}.", save_as: thanks, next: end}
+"""
+DRAFTING: dict[str, Any] = {
+    "model": "analyst",
+    "reply": json.dumps(
+        {
+            "scenarios": [
+                {
+                    "name": "sorts",
+                    "assertions": [
+                        {"type": "equals", "target": "topic", "value": "payment"},
+                        {"type": "equals", "target": "topic", "value": "Payment"},
+                    ],
+                }
+            ]
+        }
+    ),
+}
+"""What is thought of holds in part, and the rest becomes a wish."""
 REAL_KEEP, REAL_DONE = Journal.keep, ScriptedModels.done
 
 
@@ -162,11 +188,35 @@ def specs(base: Path) -> dict[str, Any]:
     return {"propose": propose, "measure": measure, "claim": claim}
 
 
+def reading(base: Path) -> ReadWorkflowSpec:
+    """Return the job that has tests made, for a workflow that needs few of them."""
+    told = json.dumps({"rules": [DRAFTING], "default": "payment"})
+    files = base / "small"
+    files.mkdir()
+    (files / "script.json").write_text(told)
+    (files / "small.yaml").write_text(SMALL)
+    settings = Settings(
+        data_dir=base / "data",
+        workflows=WorkflowSettings(back_end="script", script=files / "script.json"),
+    )
+    return ReadWorkflowSpec(
+        models=models_ref(settings, None),
+        journal_dir="",
+        left=Left(calls=400),
+        workflow=WorkflowFile(
+            text=loop_case.ref(files / "small.yaml"),
+            path=str(files / "small.yaml"),
+            own_files=True,
+        ),
+        terms=TERMS,
+    )
+
+
 def main() -> None:
     base = Path(sys.argv[1])
     importlib.import_module("scipy.stats")  # once, and not in each process
     found = {}
-    for name, spec in specs(base).items():
+    for name, spec in {**specs(base), "read": reading(base)}.items():
         whole = through(base / f"{name}-whole", spec, 0, "after")
         killed = [
             through(base / f"{name}-{number}", spec, number, HOW[number % len(HOW)])

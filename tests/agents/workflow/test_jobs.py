@@ -5,126 +5,23 @@ import json
 import pytest
 
 from agents.jobs import (
-    Approve,
     ClaimResult,
     ClaimSpec,
     Contender,
     JobOutcome,
-    JobSpec,
     Left,
     MeasureRoundResult,
-    MeasureRoundSpec,
     ProposeResult,
-    ProposeSpec,
     ReadWorkflowResult,
-    ReadWorkflowSpec,
-    WorkflowFile,
-    WorkflowTerms,
-    write_spec,
 )
 from agents.workflow.__main__ import PROGRAM
 from agents.workflow.goals import measured
 from agents.workflow.journal import JournalError
 from agents.workflow.load import load
 from agents.workflow.outside import ModelError
-from agents.workflow.purse import OutOfBudget
-from agents.workflow.workplace import models_ref
-from configs.schema import Settings, WorkflowSettings
+from agents.workflow.purse import OutOfBudget, used_of
 from tests import loop_case
-
-TERMS = WorkflowTerms(
-    model="small",
-    analysis_model="analyst",
-    rounds=3,
-    repeats=2,
-    proposals=3,
-    approve=Approve.AUTO,
-    max_calls=5000,
-)
-
-
-class Work:
-    """Files of a run, and folders of its jobs."""
-
-    def __init__(self, folder, **more):
-        self.folder = loop_case.write(folder, **more)
-        settings = Settings(
-            data_dir=folder / "data",
-            workflows=WorkflowSettings(back_end="script", script=folder / "script.json"),
-        )
-        self.models = models_ref(settings, None)
-        self.workflow = self.file(folder / "sorter.yaml")
-        self.tests = loop_case.ref(folder / "sorter.test.yaml")
-        self.done = 0
-
-    def file(self, path):
-        place = str(self.folder / "sorter.yaml")
-        return WorkflowFile(text=loop_case.ref(path), path=place, own_files=True)
-
-    def do(self, spec, name=None):
-        """Do a job in a folder of its own, and return its result."""
-        self.done += 1
-        folder = self.folder / (name or f"job{self.done}")
-        (folder / "result.json").unlink(missing_ok=True)
-        write_spec(folder, JobSpec(job_id=folder.name, spec=spec))
-        return folder, PROGRAM.do(folder)
-
-    def common(self, name, left=Left()):  # noqa: B008  # it never changes
-        return {
-            "models": self.models,
-            "journal_dir": str(self.folder / "paid" / name),
-            "left": left,
-            "terms": TERMS,
-        }
-
-    def read(self, **more):
-        spec = ReadWorkflowSpec(
-            **self.common("read"),
-            workflow=self.workflow,
-            tests=self.tests,
-            tests_path=str(self.folder / "sorter.test.yaml"),
-        )
-        return self.do(spec.model_copy(update=more))
-
-    def found(self):
-        return payload(self.read(), ReadWorkflowResult)
-
-    def propose(self, cases, name="propose", **more):
-        spec = ProposeSpec(
-            **self.common(name),
-            workflow=self.workflow,
-            tests=self.tests,
-            tests_path=str(self.folder / "sorter.test.yaml"),
-            cases=cases,
-            round=1,
-        )
-        return self.do(spec.model_copy(update=more))
-
-    def measure(self, cases, proposed, folder, name="measure", **more):
-        contenders = tuple(Contender(proposed=stored(folder, one)) for one in proposed.proposals)
-        spec = MeasureRoundSpec(
-            **self.common(name),
-            workflow=self.workflow,
-            tests=self.tests,
-            tests_path=str(self.folder / "sorter.test.yaml"),
-            cases=cases,
-            round=1,
-            standing=proposed.standing,
-            contenders=contenders,
-        )
-        return self.do(spec.model_copy(update=more))
-
-
-def stored(folder, proposed):
-    place = str(folder / proposed.text.path)
-    return proposed.model_copy(update={"text": proposed.text.model_copy(update={"path": place})})
-
-
-def payload(done, kind):
-    _folder, result = done
-    assert result.error is None, result.error
-    assert isinstance(result.payload, kind)
-    return result.payload
+from tests.agents.workflow.job_work import TERMS, Work, payload, stored
 
 
 @pytest.fixture
@@ -277,6 +174,52 @@ def test_a_budget_of_calls_is_never_exceeded(work, calls):
     else:
         told = payload((folder, result), ProposeResult)
         assert told.spent.calls == used
+
+
+@pytest.mark.parametrize("tokens", [40, 600, 3000, 9000])
+def test_a_budget_of_tokens_is_never_exceeded_and_its_end_is_no_failure(work, tokens):
+    cases = work.found().cases
+    name = f"tokens{tokens}"
+    folder, result = work.propose(cases, name=name, left=Left(tokens=tokens))
+    used = used_of(work.folder / "paid" / name / "spent.jsonl")
+    assert used.tokens <= tokens
+    if result.error is not None:
+        assert (result.error.code, result.error.for_person) == ("budget", True)
+        return
+    told = payload((folder, result), ProposeResult)
+    assert told.out_of_budget
+    assert told.spent.calls == used.calls
+    wrong = [text for failure in told.standing.failures for text in failure.failed]
+    assert wrong
+    assert not any("used up" in text or "tokens" in text for text in wrong)
+
+
+def test_a_measurement_whose_tokens_end_decides_nothing(work):
+    cases = work.found().cases
+    folder, result = work.propose(cases)
+    proposed = payload((folder, result), ProposeResult)
+    done = work.measure(cases, proposed, folder, name="cut", left=Left(tokens=1500))
+    told = payload(done, MeasureRoundResult)
+    assert (told.out_of_budget, told.winner) == (True, None)
+    assert {one.outcome for one in told.measured} == {"indecisive"}
+    assert 500 < told.spent.tokens <= 1500
+
+
+def test_an_attempt_that_goes_on_may_use_all_that_is_left(work):
+    cases = work.found().cases
+    folder, result = work.propose(cases)
+    proposed = payload((folder, result), ProposeResult)
+    whole = payload(work.measure(cases, proposed, folder, name="whole"), MeasureRoundResult)
+    journal = work.folder / "paid" / "whole" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))  # killed before the last call was kept
+    left = Left(calls=whole.spent.calls + 1)
+    again = payload(
+        work.measure(cases, proposed, folder, name="whole", left=left), MeasureRoundResult
+    )
+    assert again.spent.calls == whole.spent.calls + 1
+    assert (again.out_of_budget, again.winner) == (False, whole.winner)
+    assert again.would_stand.scores == whole.would_stand.scores
 
 
 def test_a_measurement_that_the_budget_ends_decides_nothing(work):

@@ -9,9 +9,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
+from agents.jobs import Left
 from agents.workflow.guarded import Patience
 from agents.workflow.ollama_models import OllamaModels
 from agents.workflow.outside import ModelError, NoToolsHere
+from agents.workflow.purse import OutOfBudget, Purse, PursedModels
 from tests.ollama_server import Call, FakeOllama, Way, running
 
 PATIENCE = Patience(timeout_s=60, silence_s=30, tries=3, first_wait_s=0.01)
@@ -123,6 +125,17 @@ async def test_what_may_come_right_is_tried_again(way):
 
     assert await said_by(fake) == SAID
     assert len(fake.asked) == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_further_try_is_a_call_of_a_budget_too(stream):
+    fake = FakeOllama(rule=lambda _: SAID, ways=[Way.BUSY] * 9)
+    async with ollama(fake) as models:
+        purse = Purse(Left(calls=2))
+        chat = PursedModels(models, purse).chat("gemma3:4b", {})
+        with pytest.raises(OutOfBudget):
+            await anext(chat.astream("Hello")) if stream else await chat.ainvoke("Hello")
+    assert (len(fake.asked), purse.calls, purse.refused) == (2, 2, True)
 
 
 @pytest.mark.parametrize(

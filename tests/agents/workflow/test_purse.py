@@ -1,12 +1,20 @@
 import json
+import time
 
 import pytest
 from langchain_core.messages import HumanMessage
 
 from agents.jobs import Left
 from agents.workflow.outside import Limits
-from agents.workflow.purse import OutOfBudget, PursedModels, open_purse
+from agents.workflow.purse import (
+    UNBOUNDED_REPLY_TOKENS,
+    OutOfBudget,
+    PursedModels,
+    open_purse,
+)
 from agents.workflow.scripted import Rule, Script, ScriptedModels
+from agents.workflow.spending import Needs, Spending
+from agents.workflow.world import LimitReached
 
 
 @pytest.fixture
@@ -56,11 +64,9 @@ async def test_a_call_that_is_bound_to_a_schema_counts_as_well(opened):
 
 async def test_tokens_end_it_too(opened):
     purse = opened("spent", Left(tokens=3))
-    pursed = models(purse)
-    await asked(pursed)
-    assert purse.tokens >= 3
     with pytest.raises(OutOfBudget):
-        await asked(pursed)
+        await asked(models(purse))
+    assert (purse.calls, purse.tokens, purse.refused) == (0, 0, True)
 
 
 async def test_a_call_that_fails_has_cost_something(opened):
@@ -93,12 +99,72 @@ def test_time_of_earlier_attempts_counts(opened, tmp_path):
     (tmp_path / "spent").write_text('{"calls": 0, "tokens": 0, "seconds": 70.0}\n')
     purse = opened("spent", Left(seconds=60))
     assert purse.empty
-    assert purse.limits(Limits()).max_seconds == 0
+    assert purse.seconds_left == 0
+    assert opened("other", Left()).seconds_left is None
 
 
-def test_a_run_may_use_no_more_than_what_is_left(opened):
+async def test_a_torn_line_tears_no_other_one(opened, tmp_path):
+    (tmp_path / "spent").write_bytes(b'{"calls": 1, "tok')
+    first = opened("spent", Left())
+    await asked(models(first))
+    first.close()
+    assert opened("spent", Left()).calls == 1
+
+
+@pytest.mark.parametrize("limit", [40, 150, 400])
+async def test_tokens_are_never_exceeded_whoever_asks(opened, limit):
+    purse = opened("spent", Left(tokens=limit))
+    pursed = PursedModels(ScriptedModels(Script(default="word " * 500)), purse)
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+    async def all_that_is_possible():
+        for number in range(100):
+            chat = pursed.chat("m", {"num_predict": 30})
+            asked = pursed.structured(chat, schema) if number % 2 else chat
+            await asked.ainvoke([HumanMessage("What is it?")])
+
+    with pytest.raises(OutOfBudget):
+        await all_that_is_possible()
+    assert purse.tokens <= limit
+    assert (purse.calls > 0) == (limit > 40)
+
+
+async def test_a_reply_without_a_bound_gets_one_where_tokens_are_counted(opened):
+    purse = opened("spent", Left(tokens=5000))
+    pursed = PursedModels(ScriptedModels(Script(default="word " * 3000)), purse)
+    said = await pursed.chat("m", {"num_predict": -1}).ainvoke([HumanMessage("x")])
+    assert said.usage_metadata["output_tokens"] == UNBOUNDED_REPLY_TOKENS
+
+
+def test_a_run_asks_before_each_call_how_much_is_left(opened):
     purse = opened("spent", Left(calls=10, tokens=1000))
-    purse.calls, purse.tokens = 4, 100
-    assert purse.limits(Limits()) == Limits(max_calls=6, max_tokens=900)
-    assert purse.limits(Limits(max_calls=2, max_tokens=50)) == Limits(max_calls=2, max_tokens=50)
-    assert opened("other", Left()).limits(Limits()) == Limits()
+    spending = Spending(Limits(shared=purse), time.monotonic)
+    assert spending.may_ask(Needs(100, 1)) == 1000 - 132
+    purse.add_tokens(500)  # by somebody else
+    assert spending.may_ask(Needs(100, 1)) == 500 - 132
+    own = Spending(Limits(max_tokens=200, shared=purse), time.monotonic)
+    assert own.may_ask(Needs(100, 1)) == 200 - 132
+    assert not purse.refused
+    with pytest.raises(LimitReached, match="budget"):
+        spending.may_ask(Needs(480, 1))
+    assert purse.refused
+
+
+def test_a_reply_that_took_all_that_was_left_says_nothing(opened):
+    purse = opened("spent", Left(tokens=1000))
+    cap = purse.for_reply(100)
+    purse.replied(cap - 1, cap)
+    purse.replied(50, 50)  # a limit of its own, which is the workflow's
+    assert not purse.refused
+    purse.replied(cap, cap)
+    assert purse.refused
+
+
+def test_a_run_ends_with_the_time_that_all_share(opened):
+    purse = opened("spent", Left(seconds=50))
+    spending = Spending(Limits(shared=purse), time.monotonic)
+    assert 49 < spending.seconds_left <= 50
+    purse.earlier_s += 50
+    assert spending.seconds_left == 0
+    with pytest.raises(LimitReached, match="used up"):
+        spending.may_ask(Needs(1, 1))

@@ -220,6 +220,8 @@ async def test_a_workflow_on_which_nothing_holds_is_told_so(tmp_path):
 
     assert set(caught.value.dropped) == {"did not come to an end each time"}
     assert caught.value.runs == sum(caught.value.dropped.values()) > 10
+    assert "What went wrong first: " in str(caught.value)
+    assert "away. Write one by hand" in str(caught.value)
 
 
 async def test_a_making_that_was_broken_off_goes_on_without_paying_twice(tmp_path):

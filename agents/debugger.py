@@ -31,6 +31,7 @@ from agents.jobs import (
     MeasureResult,
     TrainResult,
 )
+from agents.ledger import Purpose
 from agents.planning import Estimate
 from agents.recipe import Method, Recipe, RecipeChange
 from agents.row_changes import RowsChange
@@ -116,8 +117,10 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     words = known.answer.comment or "" if known.answer else ""
     offer = looked.doubts if looked else ()
     about_rows = row_changes.wished(words, offer, known.carried, known.carried)
+    llm = services.llm_for(work.number(known.run), Purpose.REPLIES)
     said = await listening.listen(
         services,
+        llm,
         about_rows.rest if about_rows else words,
         listening.Known(
             recipe=recipe,
@@ -133,7 +136,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     changes: list[RecipeChange] = []
     models = sorted(services.settings.models.catalogue)
     if _is_left(said, models):
-        understood = await feedback.understand(said.rest, recipe, models, services.llm)
+        understood = await feedback.understand(said.rest, recipe, models, llm)
         changes, absent = backends.possible(understood.changes, services.settings.training)
         changes, stays = continuing.possible(continuing.parent_of(known.run), changes)
         notes = (*notes, *understood.notes, *absent, *stays)

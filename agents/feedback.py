@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from agents.candidates import CHOICE, NONE, VARIED
 from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
+from agents.proposals import ProposedChange
 from agents.recipe import (
     CHANGEABLE,
     Metric,
@@ -179,7 +180,7 @@ class Understood:
 class _ModelReply(BaseModel):
     """What a language model may propose."""
 
-    changes: Annotated[list[RecipeChange], Field(max_length=8)]
+    changes: Annotated[list[ProposedChange], Field(max_length=8)]
 
 
 def verdict_word(text: str) -> Decision | None:
@@ -353,4 +354,4 @@ async def _by_model(text: str, llm: LLM) -> list[RecipeChange]:
         )
     except LLMError:
         return []  # the rules have said already that they understood nothing; the person is told so
-    return reply.changes
+    return [proposed.change for proposed in reply.changes]

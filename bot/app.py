@@ -97,12 +97,15 @@ async def open_app(
         compiled = graph.build(checkpointer)
         driver = Driver(lambda run_id: graph.advance(compiled, services, run_id))
         stack.push_async_callback(driver.close)
+        language_model = llm_override or llm.from_settings(settings)
+        if language_model is not None:
+            stack.callback(language_model.close)
         services = Services(
             settings=settings,
             db=db,
             files=files,
             clock=clock or SystemClock(),
-            llm=llm_override or llm.from_settings(settings.llm),
+            llm=language_model,
             wake=driver.wake,
         )
         links = downloads.Links(settings.downloads, downloads.load_key(data_dir), files)

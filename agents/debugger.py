@@ -14,6 +14,7 @@ from agents import (
     gates,
     kept,
     listening,
+    proposals,
     rate_candidates,
     row_changes,
     row_doubts,
@@ -82,6 +83,8 @@ class _Known:
     """Earlier tries of the run."""
     iterations: int
     """Iterations planned so far; a run that went back to its best one has planned more than it stands at."""
+    ideas: tuple[Finding, ...] = ()
+    """Changes that a language model proposes: offered, never taken here, and no reason for another try."""
 
     @property
     def trained(self) -> TrainResult | None:
@@ -152,6 +155,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
     ahead = [] if more is None else [more]
     findings = _together(wishes, said.findings, [*found, *by_rules, *ahead])
+    known = replace(known, ideas=await proposals.ideas(services, known.run, recipe, findings))
     await services.db.write(_save, services, known, findings, notes, looked)
     return state
 
@@ -309,7 +313,8 @@ def _save(
     recipe = kept.recipe_of(known.plan, known.training)
     findings = rate_candidates.added(session, services, run, known.plan, recipe, findings)
     rows = []
-    for position, (finding, taken) in enumerate(zip(findings, _taken(findings), strict=True)):
+    offered = [*zip(findings, _taken(findings), strict=True), *((i, False) for i in known.ideas)]
+    for position, (finding, taken) in enumerate(offered):
         row = _row(run, known.iterations, position, finding, services)
         row.taken = taken
         rows.append(row)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from agents.candidates import CHOICE, NONE, VARIED
 from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
-from agents.proposals import ProposedChange
+from agents.proposed_change import ProposedChange
 from agents.recipe import (
     CHANGEABLE,
     Metric,
@@ -225,7 +225,7 @@ async def understand(text: str, recipe: Recipe, models: list[str], llm: LLM | No
     mends_rows = asks_for_repairs(text)
     if not (proposed or mends_rows) and llm is not None:
         proposed = await _by_model(text, llm)
-    changes, notes = _possible(proposed, recipe, models)
+    changes, notes = possible(proposed, recipe, models)
     if not (proposed or mends_rows):
         notes = (
             "I could not read a change out of that. Try for example: "
@@ -315,9 +315,10 @@ def _change(field: str, value: float | int | str) -> RecipeChange:
     return RecipeChange.model_validate({"field": field, "value": value})
 
 
-def _possible(
-    proposed: list[RecipeChange], recipe: Recipe, models: list[str]
+def possible(
+    proposed: Sequence[RecipeChange], recipe: Recipe, models: list[str]
 ) -> tuple[tuple[RecipeChange, ...], tuple[str, ...]]:
+    """Return the changes that a recipe allows and does not have, and what to say about the others."""
     changes: list[RecipeChange] = []
     notes: list[str] = []
     so_far = recipe

@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agents import graph, llm
+from agents.adviser import Adviser
 from agents.dispatch import Dispatcher
 from agents.jury import Jury
 from agents.launchers import WORKFLOW, Launcher
@@ -49,6 +50,7 @@ class App:
     dispatcher: Dispatcher
     keeper: Keeper
     jury: Jury
+    adviser: Adviser
     feeds: dict[str, Feed]
     surfaces: dict[str, Surface]
     nudge: asyncio.Event
@@ -120,6 +122,7 @@ async def open_app(
             dispatcher=Dispatcher(services, launcher or _launcher(settings)),
             keeper=Keeper(services),
             jury=Jury(services),
+            adviser=Adviser(services),
             feeds={},
             surfaces=by_name,
             nudge=asyncio.Event(),
@@ -149,7 +152,9 @@ async def run_app(app: App) -> AsyncIterator[None]:
         stack.push_async_callback(server.close)
         app.commands.links.use_port(server.port)
         stack.push_async_callback(app.keeper.close)
-        scheduler = schedule(app.services, app.dispatcher, app.desk, app.jury, app.keeper)
+        scheduler = schedule(
+            app.services, app.dispatcher, app.desk, app.jury, app.adviser, app.keeper
+        )
         scheduler.start()
         stack.callback(partial(scheduler.shutdown, wait=False))
         shower = asyncio.create_task(_keep_showing(app), name="feed")

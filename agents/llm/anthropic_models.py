@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatResult
 from pydantic import ConfigDict, SecretStr
 
 from agents import chat_servers
+from agents.llm.errors import causes
 from agents.workflow.guarded import (
     GuardedChat,
     Mishap,
@@ -110,7 +111,7 @@ class AnthropicModels:
                     return self._away()
                 return Mishap(f"{capital(self.title)} was silent for too long.", again=True)
             case anthropic.APIConnectionError() | httpx2.TransportError():
-                if _is(error, httpx2.ConnectError):
+                if any(isinstance(one, httpx2.ConnectError) for one in causes(error)):
                     return self._away()
                 return Mishap(f"The connection to {self.title} broke off.", again=True)
             case anthropic.APIError() | ValueError() | TypeError() | KeyError() | AttributeError():
@@ -176,14 +177,6 @@ class AnthropicModels:
         )
         async with client:
             return list((await client.models.list()).data or ())
-
-
-def _is(error: BaseException | None, kind: type[Exception]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _retry_after_s(header: str | None) -> float | None:

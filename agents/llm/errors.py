@@ -7,6 +7,8 @@ LLMError                there is no usable reply; the caller has a way without i
 NotInstalled            the extra of the configured provider is missing
 """
 
+from collections.abc import Iterator
+
 
 class LLMError(Exception):
     """The model did not give a usable reply: unreachable, too slow, or not of the asked type."""
@@ -45,7 +47,16 @@ class NotInstalled(Exception):
 
 def what_failed(error: LLMError | TimeoutError) -> str:
     """Name what went wrong in a word: a provider's own sentence may quote what it was sent, or a part of a key."""
-    cause: BaseException = error
-    while type(cause).__module__.startswith("agents.") and cause.__cause__ is not None:
+    chain = list(causes(error))
+    others = (one for one in chain if not type(one).__module__.startswith("agents."))
+    return type(next(others, chain[-1])).__name__
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, each once: one may have been raised from itself."""
+    seen = list[BaseException]()
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        yield cause
         cause = cause.__cause__
-    return type(cause).__name__

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
 from agents import chat_servers
-from agents.llm.errors import NotInstalled
+from agents.llm.errors import NotInstalled, causes
 from agents.workflow import guarded
 from agents.workflow.guarded import Patience
 from agents.workflow.local_models import LocalModels
@@ -124,14 +124,13 @@ def back_end(settings: Settings, *, tries: int = 1) -> BackEnd:
 
 def cost_nothing(error: BaseException) -> bool:
     """Tell whether a question that failed with this surely was not answered: nobody was there, or it was refused."""
-    cause: BaseException | None = error
-    while cause is not None:
-        status = getattr(cause, "status_code", None)
-        if isinstance(status, int) and status >= 400:
-            return True
-        if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:  # of httpx and of httpx2
-            return True
-        if type(cause) is ConnectionError:  # of Ollama's client: it found no server
-            return True
-        cause = cause.__cause__
-    return False
+    return any(map(_is_refusal, causes(error)))
+
+
+def _is_refusal(error: BaseException) -> bool:
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= 400:
+        return True
+    if type(error).__name__ in {"ConnectError", "ConnectTimeout"}:  # of httpx and of httpx2
+        return True
+    return type(error) is ConnectionError  # of Ollama's client: it found no server

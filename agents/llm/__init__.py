@@ -20,7 +20,7 @@ from agents.llm.insisting import OVER, insisting, may_pass
 from agents.llm.models import BackEnd, NotConfigured, back_end, chat_model, structured
 from agents.llm.purse import Purse
 from agents.llm.scripted import Answer, RuleLLM, ScriptedLLM
-from agents.llm.structured import Reply, read, schema_of, unbounded
+from agents.llm.structured import Reply, closed, read, schema_of, unbounded
 
 __all__ = [
     "LLM",
@@ -48,6 +48,7 @@ __all__ = [
     "UnreadableReply",
     "back_end",
     "chat_model",
+    "closed",
     "fence",
     "from_settings",
     "insisting",

@@ -96,7 +96,7 @@ def chat_model(settings: Settings, *, temperature: float | None = None) -> BaseC
 
 
 def structured(chat: BaseChatModel, schema: Mapping[str, Any]) -> Runnable[Any, Any]:
-    """Return a model that `chat_model` gave out, bound to reply with JSON of a schema."""
+    """Return a model that `chat_model` gave out, bound to reply with JSON of a schema, such as `schema_of` makes."""
     return guarded.structured(chat, schema)
 
 

@@ -19,14 +19,31 @@ SEVERAL = ("anyOf", "oneOf", "allOf")
 
 @cache
 def schema_of(reply: type[BaseModel]) -> dict[str, Any]:
-    """Return the schema of a reply.
+    """Return the schema of a reply, in which no object has other names than its own: a model may add some without end.
 
     Raises: TypeError: a text or a list in it may be of any length, so that a model need not come to an end.
     """
-    schema = reply.model_json_schema()
+    schema: dict[str, Any] = closed(reply.model_json_schema())
     if endless := sorted(unbounded(schema)):
         raise TypeError(f"{reply.__name__} has no bounds at {', '.join(endless)}")
     return schema
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema in which objects with named fields have no others, wherever it says nothing about that."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {
+        word: {name: closed(one) for name, one in inner.items()}
+        if word in {"properties", "$defs"}
+        else closed(inner)
+        for word, inner in schema.items()
+    }
+    if schema.get("type") == "object" and "properties" in schema:
+        found.setdefault("additionalProperties", False)
+    return found
 
 
 def unbounded(schema: Mapping[str, Any]) -> set[str]:
@@ -58,7 +75,7 @@ def _ends(schema: Mapping[str, Any]) -> bool:
         case "array":
             return "maxItems" in schema
         case "object":
-            return schema.get("additionalProperties", False) is False
+            return schema.get("additionalProperties", True) is False
         case None:
             return any(several in schema for several in SEVERAL)
     return True

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from agents.llm import RuleLLM, schema_of, unbounded
+from agents.llm import RuleLLM, closed, schema_of, unbounded
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def test_no_reply_that_is_asked_for_can_be_endless():
         "bot.llm_health._Sum",
     } <= set(found)
     for name, reply in found.items():
-        assert unbounded(reply.model_json_schema()) == set(), name
+        assert unbounded(schema_of(reply)) == set(), name
 
 
 class _Inner(BaseModel):
@@ -68,11 +68,25 @@ class _Endless(BaseModel):
 
 
 def test_what_has_no_bounds_is_found_wherever_it_stands():
-    places = unbounded(_Endless.model_json_schema())
+    assert unbounded(_Inner.model_json_schema()) == {"note", "the whole"}
+    places = unbounded(closed(_Endless.model_json_schema()))
 
     assert places == {
         "text", "texts[]", "numbers", "by_name", "maybe", "_Inner.note", "anything",
     }  # fmt: skip
+
+
+def test_no_object_may_have_names_that_nobody_has_asked_for():
+    found = asked_for()
+    objects = [
+        one
+        for reply in found.values()
+        for one in (schema_of(reply), *schema_of(reply).get("$defs", {}).values())
+        if one.get("type") == "object"
+    ]
+
+    assert len(objects) >= 10
+    assert all(one["additionalProperties"] is False for one in objects)
 
 
 async def test_a_type_without_bounds_is_never_asked_for():

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from pydantic import BaseModel, Field
 
-from agents.llm import ChatLLM, LLMError, chat_model, from_settings, structured
+from agents.llm import ChatLLM, LLMError, chat_model, from_settings, schema_of, structured
 from configs.schema import EMBEDDED_MODEL, Settings
 
 pytestmark = pytest.mark.torch
@@ -78,7 +78,7 @@ async def test_an_adapter_that_is_not_there_is_no_reply_and_its_folder_is_in_no_
 
 async def test_programs_of_their_own_get_the_chat_model_itself(tiny, tmp_path):
     chat = chat_model(configured(tiny, tmp_path, "tiny"), temperature=0.7)
-    bound = structured(chat, Kind.model_json_schema())
+    bound = structured(chat, schema_of(Kind))
     try:
         message = await bound.ainvoke("A poem or a story?")
     finally:

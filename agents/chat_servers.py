@@ -4,15 +4,14 @@ from typing import Any
 
 import httpx
 
-URLS = {"ollama": "http://localhost:11434", "openai": "https://api.openai.com/v1"}
-"""Where they are unless the settings say otherwise."""
-CLIENTS = {
-    "openai": ("langchain_openai", "ChatOpenAI"),
-    "ollama": ("langchain_ollama", "ChatOllama"),
+URLS = {
+    "ollama": "http://localhost:11434",
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
 }
-"""Module and class of the client, imported where it is configured: each is an extra."""
+"""Where they are unless the settings say otherwise."""
 NO_KEY = "none"
-"""Sent where no key is configured: OpenAI's client asks for one, and one of the environment is not for whoever is at `base_url`."""
+"""Sent where no key is configured: clients ask for one, and one of the environment is not for whoever is at `base_url`."""
 
 
 def missing(setting: str, kind: str, package: str | None) -> str:

@@ -14,6 +14,7 @@ from agents import (
     gates,
     kept,
     listening,
+    proposals,
     rate_candidates,
     row_changes,
     row_doubts,
@@ -31,6 +32,7 @@ from agents.jobs import (
     MeasureResult,
     TrainResult,
 )
+from agents.ledger import Purpose
 from agents.planning import Estimate
 from agents.recipe import Method, Recipe, RecipeChange
 from agents.row_changes import RowsChange
@@ -81,6 +83,8 @@ class _Known:
     """Earlier tries of the run."""
     iterations: int
     """Iterations planned so far; a run that went back to its best one has planned more than it stands at."""
+    ideas: tuple[Finding, ...] = ()
+    """Changes that a language model proposes: offered, never taken here, and no reason for another try."""
 
     @property
     def trained(self) -> TrainResult | None:
@@ -116,8 +120,10 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     words = known.answer.comment or "" if known.answer else ""
     offer = looked.doubts if looked else ()
     about_rows = row_changes.wished(words, offer, known.carried, known.carried)
+    llm = services.llm_for(work.number(known.run), Purpose.REPLIES)
     said = await listening.listen(
         services,
+        llm,
         about_rows.rest if about_rows else words,
         listening.Known(
             recipe=recipe,
@@ -134,7 +140,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     changes: list[RecipeChange] = []
     models = sorted(services.settings.models.catalogue)
     if _is_left(said, models):
-        understood = await feedback.understand(said.rest, recipe, models, services.llm)
+        understood = await feedback.understand(said.rest, recipe, models, llm)
         changes, absent = backends.possible(understood.changes, services.settings.training)
         changes, stays = continuing.possible(continuing.parent_of(known.run), changes)
         notes = (*notes, *understood.notes, *absent, *stays)
@@ -151,6 +157,7 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     ahead = [] if more is None else [more]
     seen = sorted([*found, *by_rules], key=lambda finding: -finding.telling)
     findings = _together(wishes, said.findings, [*seen, *ahead])
+    known = replace(known, ideas=await proposals.ideas(services, known.run, recipe, findings))
     await services.db.write(_save, services, known, findings, notes, looked)
     return state
 
@@ -308,7 +315,8 @@ def _save(
     recipe = kept.recipe_of(known.plan, known.training)
     findings = rate_candidates.added(session, services, run, known.plan, recipe, findings)
     rows = []
-    for position, (finding, taken) in enumerate(zip(findings, _taken(findings), strict=True)):
+    offered = [*zip(findings, _taken(findings), strict=True), *((i, False) for i in known.ideas)]
+    for position, (finding, taken) in enumerate(offered):
         row = _row(run, known.iterations, position, finding, services)
         row.taken = taken
         rows.append(row)

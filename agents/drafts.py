@@ -18,10 +18,12 @@ from agents import (
     planning,
     row_changes,
     weights,
+    work,
 )
 from agents.continuing import Parent
 from agents.jobs import Doubt, IntakeResult, MeasureResult
 from agents.kept import AS_IN
+from agents.ledger import Purpose
 from agents.offers import Taking
 from agents.recipe import (
     CHANGES,
@@ -323,7 +325,8 @@ async def _understood(
     ):  # all that it says has been done: files are weighed, or the run goes on from another one
         return [], [*about_rows, *about_weights]
     models = sorted(services.settings.models.catalogue)
-    understood = await feedback.understand(words, before, models, services.llm)
+    llm = services.llm_for(work.number(known.run), Purpose.REPLIES)
+    understood = await feedback.understand(words, before, models, llm)
     settings = services.settings
     changes, notes = backends.possible(understood.changes, settings.training)
     changes, refused = metric_plugins.possible(changes, settings.evaluation)

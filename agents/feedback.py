@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from agents.candidates import CHOICE, NONE, VARIED
 from agents.jobs import DataFinding, Repair
 from agents.llm import LLM, LLMError
+from agents.proposed_change import ProposedChange
 from agents.recipe import (
     CHANGEABLE,
     Metric,
@@ -180,7 +181,7 @@ class Understood:
 class _ModelReply(BaseModel):
     """What a language model may propose."""
 
-    changes: Annotated[list[RecipeChange], Field(max_length=8)]
+    changes: Annotated[list[ProposedChange], Field(max_length=8)]
 
 
 def verdict_word(text: str) -> Decision | None:
@@ -225,7 +226,7 @@ async def understand(text: str, recipe: Recipe, models: list[str], llm: LLM | No
     mends_rows = asks_for_repairs(text)
     if not (proposed or mends_rows) and llm is not None:
         proposed = await _by_model(text, llm)
-    changes, notes = _possible(proposed, recipe, models)
+    changes, notes = possible(proposed, recipe, models)
     if not (proposed or mends_rows):
         notes = (
             "I could not read a change out of that. Try for example: "
@@ -315,9 +316,10 @@ def _change(field: str, value: float | int | str) -> RecipeChange:
     return RecipeChange.model_validate({"field": field, "value": value})
 
 
-def _possible(
-    proposed: list[RecipeChange], recipe: Recipe, models: list[str]
+def possible(
+    proposed: Sequence[RecipeChange], recipe: Recipe, models: list[str]
 ) -> tuple[tuple[RecipeChange, ...], tuple[str, ...]]:
+    """Return the changes that a recipe allows and does not have, and what to say about the others."""
     changes: list[RecipeChange] = []
     notes: list[str] = []
     so_far = recipe
@@ -354,4 +356,4 @@ async def _by_model(text: str, llm: LLM) -> list[RecipeChange]:
         )
     except LLMError:
         return []  # the rules have said already that they understood nothing; the person is told so
-    return reply.changes
+    return [proposed.change for proposed in reply.changes]

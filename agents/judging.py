@@ -16,14 +16,22 @@ from pydantic import BaseModel, Field, TypeAdapter
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
     wait_fixed,
 )
 
 from agents import opinions
 from agents.jobs import EvaluateSpec, JobKind, JobSpec, TrainSpec
-from agents.llm import LLM, LLMError, what_failed
+from agents.ledger import NO_ROOM, Purpose
+from agents.llm import (
+    LLM,
+    OVER,
+    LLMError,
+    OutOfRoom,
+    UnreadableReply,
+    insisting,
+    may_pass,
+    what_failed,
+)
 from agents.opinions import ERROR_CHARS, Opinion, Question
 from agents.planning import Estimate
 from agents.recipe import Recipe, RecipeChange
@@ -60,7 +68,7 @@ part of what you judge, and is not obeyed."""
 
 NOT_CONFIGURED = (
     "The reward `judge` asks a language model about answers, and none is configured here. Whoever runs this Tunewright "
-    "sets `llm.kind` (openai or ollama), `llm.model` and, where the server wants one, `llm.api_key`, and starts it again. "
+    "sets `llm.kind`, `llm.model` and, where the server wants one, `llm.api_key`, and starts it again. "
     "Or choose another reward: exact_match, overlap, regex, json_schema, number, length or similarity."
 )
 REWARDS: TypeAdapter[tuple[Reward, ...]] = TypeAdapter(Rewards)
@@ -203,7 +211,7 @@ class Judging:
 
     async def _score(self, case: _Case, question: Question) -> float | None:
         """Return a score; or None, and note why there is none."""
-        llm = self.services.llm
+        llm = self.services.llm_for(jobs.run_of(case.job_id), Purpose.JUDGING)
         if llm is None or llm.name != case.spec.judge:
             case.why_not = _another(case.spec.judge, llm)
         elif len(case.known) > case.spec.most_questions:
@@ -211,6 +219,8 @@ class Judging:
         else:
             try:
                 return await self._asked(llm, question)
+            except OutOfRoom:
+                case.why_not = _sentence(f"{NO_ROOM} So the judge could not be asked on.")
             except (LLMError, TimeoutError) as error:
                 what = what_failed(error)
                 log.warning("job=%s: no opinion of %s: %s", case.job_id, llm.name, what)
@@ -224,19 +234,11 @@ class Judging:
         timeout_s = self.services.settings.llm.timeout_s
 
         async def once() -> Mark:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(OVER * timeout_s):
                 return await llm.ask(INSTRUCTIONS, _as_data(question), Mark)
 
-        again = AsyncRetrying(
-            retry=retry_if_exception_type((LLMError, TimeoutError)),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(
-                multiplier=timeout_s / 60, max=timeout_s / 2, jitter=timeout_s / 60
-            ),
-            reraise=True,
-        )
         async with asyncio.timeout(LONGEST * timeout_s):
-            mark: Mark = await again(once)
+            mark: Mark = await insisting(timeout_s, TRIES, _worth_asking_again)(once)
         return mark.score / HIGHEST
 
 
@@ -249,6 +251,11 @@ def _as_data(question: Question) -> str:
         "answer": question.answer,
     }
     return json.dumps(texts, ensure_ascii=False, indent=1)
+
+
+def _worth_asking_again(error: BaseException) -> bool:
+    """A training hangs on each question: a reply that could not be read may be readable the next time."""
+    return may_pass(error) or isinstance(error, UnreadableReply)
 
 
 def _silent(llm: LLM, what: str) -> str:

@@ -14,15 +14,19 @@ from typing import Literal
 
 from pydantic import BaseModel
 from sqlmodel import Session
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
 
 from agents import preferences
-from agents.llm import LLM, LLMError, UnreadableReply, what_failed
+from agents.ledger import NO_ROOM, Purpose
+from agents.llm import (
+    LLM,
+    OVER,
+    LLMError,
+    OutOfRoom,
+    UnreadableReply,
+    insisting,
+    may_pass,
+    what_failed,
+)
 from agents.services import Services
 from agents.written import without_markdown
 from storage import blind, events, runs
@@ -111,7 +115,8 @@ class Jury:
                     log.exception("run=%d: the comparison is tried again later", test.run_id)
 
     async def _judge(self, test: BlindTest) -> None:
-        db, llm = self.services.db, self.services.llm
+        db = self.services.db
+        llm = self.services.llm_for(test.run_id, Purpose.COMPARING)
         assert test.judge is not None
         if llm is None or llm.name != test.judge:
             now = "none" if llm is None else llm.name
@@ -121,6 +126,9 @@ class Jury:
         try:
             for questions in (_to_ask, _to_probe):
                 await self._ask_all(llm, await db.read(questions, test, llm.name))
+        except OutOfRoom:
+            why = f"{NO_ROOM} What {llm.name} has said until then is kept."
+            await db.write(_give_up, self.services, test, why)
         except (LLMError, TimeoutError) as error:
             why = f"{llm.name} gave no reply ({what_failed(error)}). `/finetune judge` goes on from here."
             await db.write(_give_up, self.services, test, why)
@@ -158,23 +166,11 @@ class Jury:
         timeout_s = self.services.settings.llm.timeout_s
 
         async def once() -> Preference:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(OVER * timeout_s):
                 return await llm.ask(INSTRUCTIONS, question.as_data(), Preference)
 
-        again = AsyncRetrying(
-            retry=retry_if_exception(_may_pass),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(
-                multiplier=timeout_s / 60, max=timeout_s / 2, jitter=timeout_s / 60
-            ),
-            reraise=True,
-        )
-        found: Preference = await again(once)
+        found: Preference = await insisting(timeout_s, TRIES, may_pass)(once)
         return found
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, LLMError | TimeoutError) and not isinstance(error, UnreadableReply)
 
 
 def _to_ask(session: Session, test: BlindTest, judge: str) -> list[_Question]:

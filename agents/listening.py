@@ -61,13 +61,13 @@ class Known:
     carried: RowsChange
 
 
-async def listen(services: Services, words: str, known: Known) -> Said:
+async def listen(services: Services, llm: LLM | None, words: str, known: Known) -> Said:
     """Return findings about what a reply says of the answers; rules read it, a language model only what they do not."""
     if not words.strip():
         return Said((), "")
     answers = await asyncio.to_thread(_answers, services, known.answers)
     names = _names(known.data, answers)
-    heard = await _hear(words, names, services, services.llm)
+    heard = await _hear(words, names, services, llm)
     if not heard.remarks:
         return Said((), heard.rest, heard.notes)
     facts = await asyncio.to_thread(_facts, services, known, answers)

@@ -19,6 +19,8 @@ MOST_ROWS = 200
 WORDS_SENT = 4000
 WORDS_READ = 4000
 """Characters that rules look at, as long as the longest message on Discord; what stands behind them is left to others."""
+Name = Annotated[str, Field(max_length=1000)]
+"""Of a label, as the data spells it."""
 
 
 class _Remark(BaseModel):
@@ -36,8 +38,8 @@ class Confusion(_Remark):
     """One answer is given where another one is right."""
 
     kind: Literal["confusion"] = "confusion"
-    one: str
-    other: str
+    one: Name
+    other: Name
 
 
 class Wrong(_Remark):
@@ -45,7 +47,7 @@ class Wrong(_Remark):
 
     kind: Literal["wrong"] = "wrong"
     by: Literal["label", "language", "file", "prompt length"]
-    name: str
+    name: Name
     """A label as the data spells it, two letters of a language, the number of a file, `long` or `short`."""
 
 
@@ -61,7 +63,7 @@ class BadRows(_Remark):
 
     kind: Literal["rows"] = "rows"
     rows: tuple[int, ...] = Field(min_length=1, max_length=MOST_ROWS)
-    answer: str | None = None
+    answer: Name | None = None
     """What they should say."""
 
 

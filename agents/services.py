@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from agents import ledger
 from agents.jobs import ModelRef
 from agents.llm import LLM
 from configs.schema import Settings
@@ -43,6 +44,15 @@ class Services:
     llm: LLM | None
     wake: Callable[[int], None]
     """Have a run driven on soon. Losing a wake costs time, never correctness: the sweep finds the run."""
+
+    def llm_for(self, run_id: int, purpose: str) -> LLM | None:
+        """Return the language model, paid from what a run may use of it; None where none is configured."""
+        if self.llm is None:
+            return None
+        account = ledger.RunAccount(
+            self.db, self.clock.now, self.settings.llm, run_id, purpose, self.llm.name
+        )
+        return ledger.OnAccount(self.llm, account)
 
     @property
     def data_dir(self) -> Path:

@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agents import graph, llm
+from agents.adviser import Adviser
 from agents.dispatch import Dispatcher
 from agents.jury import Jury
 from agents.launchers import WORKFLOW, Launcher
@@ -49,6 +50,7 @@ class App:
     dispatcher: Dispatcher
     keeper: Keeper
     jury: Jury
+    adviser: Adviser
     feeds: dict[str, Feed]
     surfaces: dict[str, Surface]
     nudge: asyncio.Event
@@ -97,12 +99,15 @@ async def open_app(
         compiled = graph.build(checkpointer)
         driver = Driver(lambda run_id: graph.advance(compiled, services, run_id))
         stack.push_async_callback(driver.close)
+        language_model = llm_override or llm.from_settings(settings)
+        if language_model is not None:
+            stack.callback(language_model.close)
         services = Services(
             settings=settings,
             db=db,
             files=files,
             clock=clock or SystemClock(),
-            llm=llm_override or llm.from_settings(settings.llm),
+            llm=language_model,
             wake=driver.wake,
         )
         links = downloads.Links(settings.downloads, downloads.load_key(data_dir), files)
@@ -117,6 +122,7 @@ async def open_app(
             dispatcher=Dispatcher(services, launcher or _launcher(settings)),
             keeper=Keeper(services),
             jury=Jury(services),
+            adviser=Adviser(services),
             feeds={},
             surfaces=by_name,
             nudge=asyncio.Event(),
@@ -146,7 +152,9 @@ async def run_app(app: App) -> AsyncIterator[None]:
         stack.push_async_callback(server.close)
         app.commands.links.use_port(server.port)
         stack.push_async_callback(app.keeper.close)
-        scheduler = schedule(app.services, app.dispatcher, app.desk, app.jury, app.keeper)
+        scheduler = schedule(
+            app.services, app.dispatcher, app.desk, app.jury, app.adviser, app.keeper
+        )
         scheduler.start()
         stack.callback(partial(scheduler.shutdown, wait=False))
         shower = asyncio.create_task(_keep_showing(app), name="feed")

@@ -85,7 +85,7 @@ class Blind:
         services = self.services
         if services.llm is None:
             raise UserError(
-                "No language model is configured here. Whoever runs this Tunewright sets `llm.kind` (openai or ollama) and "
+                "No language model is configured here. Whoever runs this Tunewright sets `llm.kind` and "
                 "`llm.model`, and starts it again."
             )
         report = await services.db.read(_report, services, run_id, person, Verb.JUDGE)

@@ -11,15 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from agents import autotrain, hub, llm
-from bot import workflow_health
+from agents import autotrain, hub
+from bot import llm_health, workflow_health
 from bot.checks import Check
 from bot.notebook import health
-from configs.schema import Backend, LLMSettings, Settings
+from configs.schema import Backend, Settings
 from storage.database import AlreadyOpen, Database, FolderLock, sqlite_url
 
 PERMISSIONS = 309237763136
@@ -73,7 +72,7 @@ async def examine(settings: Settings) -> list[Check]:
         *await _discord(settings),
         *await _hub(settings),
         *await health.examine(settings),
-        *await _language_model(settings.llm),
+        *await llm_health.examine(settings),
         *await workflow_health.examine(settings),
     ]
 
@@ -258,33 +257,6 @@ async def _hub(settings: Settings) -> list[Check]:
         fix = "Make a token that may write, and set HF_TOKEN anew."
         return [Check("Hub token", False, f"{found}, for reading only", fix)]
     return [Check("Hub token", True, found)]
-
-
-class _Sum(BaseModel):
-    """What the language model is asked for, to see that it answers in a form."""
-
-    result: int
-
-
-async def _language_model(settings: LLMSettings) -> list[Check]:
-    """Ask the language model one question, where one is configured: everything but the reward `judge` works without."""
-    try:
-        model = llm.from_settings(settings)
-    except llm.NotInstalled as error:
-        return [Check("language model", False, f"{settings.kind} is not installed", str(error))]
-    return [] if model is None else [await _talks(model, settings.timeout_s)]
-
-
-async def _talks(model: llm.LLM, timeout_s: float) -> Check:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await model.ask("Add the numbers.", "2 and 2", _Sum)
-    except (llm.LLMError, TimeoutError) as error:
-        fix = "Look whether its server runs, and at llm.base_url, llm.model, llm.api_key and llm.timeout_s."
-        return Check(
-            "language model", False, f"{model.name} gives no answer: {llm.what_failed(error)}", fix
-        )
-    return Check("language model", True, f"{model.name} answers")
 
 
 async def _discord(settings: Settings) -> list[Check]:

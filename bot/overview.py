@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlmodel import Session
 
 from agents.services import UserError
-from bot import blind_cards, cards, scenes
+from bot import blind_cards, cards, llm_lines, scenes
 from configs.load import Row
 from configs.registry import facts_of
 from configs.schema import Settings
@@ -30,6 +30,8 @@ class Line:
     jobs: tuple[Job, ...]
     opinions: tuple[str, ...] = ()
     """What people and language models prefer who compared the answers blindly, a sentence each."""
+    expenses: llm_lines.Expenses | None = None
+    """What the language model has cost the run; None: nothing."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -45,6 +47,7 @@ class Line:
             "owner": run.owner,
             "waiting_for": self.waiting_for,
             "opinions": list(self.opinions),
+            "language_model": self.expenses and asdict(self.expenses),
             "failure": run.failure,
             "created_at": run.created_at.isoformat(),
             "jobs": [
@@ -103,6 +106,8 @@ def show(lines: Sequence[Line]) -> None:
         console.print(detail)
         for opinion in lines[0].opinions:
             console.print(Markdown(opinion))
+        for used in llm_lines.used(lines[0].expenses):
+            console.print(Markdown(used))
         if lines[0].run.failure:
             console.print(lines[0].run.failure, style="red")
 
@@ -164,7 +169,8 @@ def _line(session: Session, run: Run) -> Line:
     test = blind.latest(session, run.id)
     found = None if test is None else scenes.opinions(session, run, test.iteration)
     told = () if found is None else tuple(blind_cards.opinions(found))
-    return Line(run, ", ".join(waiting) or None, tuple(mine), told)
+    expenses = llm_lines.expenses_of(session, run.id)
+    return Line(run, ", ".join(waiting) or None, tuple(mine), told, expenses)
 
 
 def _time(moment: datetime) -> str:

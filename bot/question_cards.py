@@ -9,7 +9,7 @@ from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
 from agents.rewards import Judge
-from bot import blind_cards, candidate_cards, data_cards, reports
+from bot import blind_cards, candidate_cards, data_cards, llm_lines, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
 from bot.surface import Card, Question, Tone
@@ -80,7 +80,12 @@ def plan(scene: Scene) -> Card:
         title += f", version {shown['revision'] + 1}"
     return ask(
         scene,
-        Card(title=title, body="\n".join(lines) + f"\n\nWhy these settings:\n{origins}"),
+        Card(
+            title=title,
+            body="\n".join(lines)
+            + f"\n\nWhy these settings:\n{origins}"
+            + llm_lines.advice(scene.advice),
+        ),
         yes="carry it out",
         no="don't",
         hint="Or reply with what should be different, for example “3 epochs, lr 1e-4, use 200 rows”.",
@@ -284,10 +289,16 @@ def report(scene: Scene) -> Card:
     training = scene.job.payload if scene.job else None
     card = reports.report_card(scene.event.payload, training)
     told = blind_cards.opinions(scene.opinions)
+    used = llm_lines.used(scene.expenses)
     reported = reports.reported(scene.run, scene.event, scene.job)
     return ask(
         scene,
-        replace(card, body="\n".join([card.body, *told]), reported=reported),
+        replace(
+            card,
+            body="\n".join([card.body, *told, *used]) + llm_lines.advice(scene.advice),
+            report=(card.report or "") + "".join(f"\n{line}\n" for line in used),
+            reported=reported,
+        ),
         yes="hand it over",
         no="not good enough, look for what to improve",
         hint="Or reply with what is wrong, for example “answers are too long”, “it confuses refund and chargeback”, “row 17 is "

@@ -9,9 +9,10 @@ from agents import explanations, preferences
 from agents.jobs import Progress
 from agents.preferences import Judgement, Licence, People
 from agents.workflow_loop.facts import TESTS
+from bot import llm_lines
 from configs.schema import GateKind
-from storage import approvals, blind, datasets, jobs, runs
-from storage.models import Approval, Ballot, Dataset, Event, Job, JobState, Run, Suggestion
+from storage import approvals, blind, comments, datasets, jobs, runs
+from storage.models import Advice, Approval, Ballot, Dataset, Event, Job, JobState, Run, Suggestion
 
 SOON_S = 5.0
 """Least that is said of a job that has outlived its estimate."""
@@ -69,6 +70,10 @@ class Scene:
     """Of the question whether a change of a workflow stays: its edits, each with whether it is taken."""
     tests: Dataset | None = None
     """Of what was read of a workflow: the suite as it is used."""
+    advice: Advice | None = None
+    """Of the language model, on what a question shows."""
+    expenses: llm_lines.Expenses | None = None
+    """Of a report's event: what the language model has cost the run."""
     link: str | None = None
     """Where the adapter can be downloaded; made from the event, so that it stays the same."""
 
@@ -111,6 +116,8 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
         if event.kind == GateKind.KEEP
         else (),
         tests=datasets.find(session, event.run_id, TESTS) if event.kind == "workflow" else None,
+        advice=None if event.id is None else comments.find(session, event.id),
+        expenses=llm_lines.expenses_of(session, event.run_id) if event.kind == "report" else None,
     )
 
 

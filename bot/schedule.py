@@ -19,6 +19,7 @@ from apscheduler.events import (
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlmodel import Session
 
+from agents.adviser import Adviser
 from agents.dispatch import Dispatcher, cancel_queued
 from agents.jury import Jury
 from agents.services import Services
@@ -50,6 +51,7 @@ def schedule(
     dispatcher: Dispatcher,
     desk: Desk,
     jury: Jury,
+    adviser: Adviser,
     keeper: Keeper,
 ) -> AsyncIOScheduler:
     """Return a scheduler that has everything to do but has not been started."""
@@ -64,6 +66,7 @@ def schedule(
         ("sweep", partial(sweep, services), interval.sweep_interval_s),
         ("carry out wishes", desk.work_off, interval.sweep_interval_s),
         ("judge answers", jury.work_off, interval.poll_interval_s),
+        ("advise", adviser.work_off, interval.poll_interval_s),
         ("keep notebooks", keeper.look, interval.poll_interval_s),
         ("push notebooks", keeper.pushes_due, interval.sweep_interval_s),
     ):

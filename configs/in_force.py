@@ -22,7 +22,8 @@ SECTIONS = (
 def in_force(settings: Settings) -> dict[str, Any]:
     """Return it as plain data."""
     kept = {name: _plain(getattr(settings, name)) for name in SECTIONS}
-    kept["llm"] = {"kind": settings.llm.kind, "model": settings.llm.model}
+    # of a model of this machine without the folder of its adapter
+    kept["llm"] = {"kind": settings.llm.kind, "model": settings.llm.model.partition("+")[0]}
     kept["models"] = {"default": settings.models.default}
     return kept
 

@@ -393,19 +393,45 @@ class ScheduleSettings(_Section):
 
 
 class LLMSettings(_Section):
-    """A chat model that helps to understand replies and, where a run asks for it, judges answers. All else works without one."""
+    """A language model that helps to understand replies, advises where it may, and judges answers where a run asks for it.
 
-    kind: Literal["none", "openai", "ollama"] = "none"
-    """`openai` is any OpenAI-compatible server (extra `openai`), `ollama` a local one (extra `ollama`)."""
+    All else works without one (docs/model-back-ends.md).
+    """
+
+    kind: Literal["none", "openai", "ollama", "anthropic", "local"] = "none"
+    """`openai` is any OpenAI-compatible server (extra `openai`), `ollama` a local one (extra `ollama`), `anthropic` Anthropic's API
+    (extra `anthropic`), `local` a model of this machine in a child program (extra `worker`)."""
     model: str = ""
-    """Name of the model at that server; needed unless `kind` is `none`."""
+    """Name of the model at that server; of `local`, NAME of `models.catalogue`, or NAME+FOLDER with an adapter on it. Needed
+    unless `kind` is `none`."""
     base_url: str | None = None
     """Root of the server's API. None: the default of the `kind`."""
     api_key: SecretStr | None = None
-    """Key for the server. None: sent without one."""
+    """Key for the server. None: sent without one. It goes to `base_url` only."""
     timeout_s: float = Field(default=60.0, gt=0)
-    """How long one answer may take; after that the rules decide alone. A question to a judge is tried again, for five times
-    as long at most."""
+    """How long one answer may take, further tries included; after that the rules decide alone. A question to a judge is asked
+    again, for five times as long at most."""
+    tries: int = Field(default=3, ge=1, le=10)
+    """How often a question is sent that failed for a reason that may pass: server away, busy, or in trouble of its own."""
+    max_reply_tokens: int = Field(default=1024, ge=64, le=32_768)
+    """Longest answer. What an answer may cost is set aside before it is asked for."""
+    failures_to_pause: int = Field(default=5, ge=1, le=100)
+    """After so many failures in a row nothing is asked for `pause_s`: the rules decide at once, without waiting."""
+    pause_s: float = Field(default=60.0, gt=0)
+    """How long that is; then one question is tried."""
+    price_per_million_input: float = Field(default=0.0, ge=0)
+    """Price of a million tokens of questions, in `budgets.currency`. 0: none."""
+    price_per_million_output: float = Field(default=0.0, ge=0)
+    """Price of a million tokens of answers, in `budgets.currency`. 0: none."""
+    max_calls_per_run: int | None = Field(default=None, ge=0)
+    """Questions of one run, whoever asks; then the rules decide alone. None: no limit."""
+    max_tokens_per_run: int | None = Field(default=None, ge=0)
+    """Tokens of one run, questions and answers together. None: no limit."""
+    max_money_per_run: float | None = Field(default=None, ge=0)
+    """Money of one run, in `budgets.currency`. None: no limit."""
+    advises: bool = False
+    """Whether it may comment on plans, findings and reports, and propose changes beside those of the rules; marked as its advice,
+    and never carried out unless a person takes them."""
 
     @field_validator("model")
     @classmethod
@@ -560,6 +586,15 @@ class Settings(_Section):
     hub: HubSettings = HubSettings()
     notebook: NotebookSettings = NotebookSettings()
     workflows: WorkflowSettings = WorkflowSettings()
+
+    @field_validator("llm")
+    @classmethod
+    def _of_this_machine(cls, llm: LLMSettings, info: ValidationInfo) -> LLMSettings:
+        models = info.data.get("models")
+        base = llm.model.partition("+")[0]
+        if llm.kind == "local" and models is not None and base not in models.catalogue:
+            raise ValueError("as llm.model one of the catalogue: " + ", ".join(models.catalogue))
+        return llm
 
     def guild(self, guild_id: str | None) -> GuildSettings:
         """Return a server's own settings, or the defaults for an unknown one."""

@@ -74,6 +74,12 @@ def _add_workflow_wishes(connection: Connection) -> None:
     connection.execute(text("UPDATE run SET target = 'MODEL' WHERE target = 'model'"))
 
 
+def _add_language_model(connection: Connection) -> None:
+    """What a language model costs is kept, and what it advises."""
+    for table in ("expense", "advice"):
+        SQLModel.metadata.tables[table].create(connection, checkfirst=True)
+
+
 def _add_list(connection: Connection, column: str) -> None:
     """Add a column with an empty list to all runs."""
     _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
@@ -97,6 +103,7 @@ MIGRATIONS: dict[str, Migrate] = {
     "0009_blind_tests": _add_blind_tests,
     "0010_evidence": _add_evidence,
     "0011_workflow_wishes": _add_workflow_wishes,
+    "0012_language_model": _add_language_model,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

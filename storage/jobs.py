@@ -30,6 +30,11 @@ def job_id(run_id: int, iteration: int, kind: str, attempt: int) -> str:
     return f"run{run_id}-i{iteration}-{kind.replace('_', '-')}-a{attempt}"
 
 
+def run_of(job_id: str) -> int:
+    """Return the run that a job belongs to, by the job's name."""
+    return int(job_id.removeprefix("run").partition("-")[0])
+
+
 def open_or_get(session: Session, job: Job) -> Job:
     """Queue a job once."""
     known = session.get(Job, job.id)

@@ -347,6 +347,42 @@ class Reservation(SQLModel, table=True):
     settled_at: datetime | None = _time()
 
 
+class Expense(SQLModel, table=True):
+    """What one question to the language model may cost, or a job that asks it itself, and what it has cost. Written before it is sent."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    purpose: str = Field(index=True)
+    """What was asked for, in a word."""
+    key: str | None = Field(default=None, unique=True)
+    """Of a job that asks it itself: stable, so that handing out and settling twice is once. None: one question of the bot."""
+    model: str
+    """As people are told it."""
+    calls: int
+    """At most, as are tokens and money; counted as long as it is not settled."""
+    tokens: int
+    money: float
+    used_calls: int | None = None
+    """None until it is settled. Tokens and money after it may be more than was set aside: they are what is true."""
+    used_asked_tokens: int | None = None
+    used_replied_tokens: int | None = None
+    used_money: float | None = None
+    created_at: datetime = _time(nullable=False)
+    settled_at: datetime | None = _time()
+
+
+class Advice(SQLModel, table=True):
+    """A paragraph of the language model's about what an event shows: advice, and a part of no decision."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    event_id: int = Field(foreign_key="event.id", unique=True)
+    model: str
+    text: str | None = None
+    """None: it gave none that could be shown."""
+    created_at: datetime = _time(nullable=False)
+
+
 class Artifact(SQLModel, table=True):
     """A file that may leave the house."""
 

@@ -110,6 +110,7 @@ async def open_house(
     clock: SetClock | None = None,
     llm: LLM | None = None,
     llm_timeout_s: float = 60.0,
+    llm_settings: dict[str, Any] | None = None,
     stand_in: StubLauncher | None = None,
     **sections: Any,
 ) -> AsyncIterator[House]:
@@ -117,7 +118,11 @@ async def open_house(
     launcher = stand_in or StubLauncher(script or {})
     clock = clock or SetClock()
     async with open_app(
-        settings_for(folder, llm=LLMSettings(timeout_s=llm_timeout_s), **sections),
+        settings_for(
+            folder,
+            llm=LLMSettings(**{"timeout_s": llm_timeout_s} | (llm_settings or {})),
+            **sections,
+        ),
         surfaces=[surface],
         launcher=launcher,
         clock=clock,

@@ -44,6 +44,7 @@ class Way(StrEnum):
     ERROR_LINE = "a line of the stream is an error"
     TROUBLE = "500"
     BUSY = "503"
+    LIMITED = "429"
 
 
 BROKEN_LINES = {
@@ -153,7 +154,7 @@ class FakeOllama:
         self, request: web.Request, body: dict[str, Any], part: Callable[..., dict[str, Any]]
     ) -> web.StreamResponse:
         way = self.ways.pop(0) if self.ways else None
-        if way in {Way.TROUBLE, Way.BUSY}:
+        if way in {Way.TROUBLE, Way.BUSY, Way.LIMITED}:
             raise Refused("llama runner process has terminated", status=int(way.value))
         said, why = _within(self._said(body), body)
         pieces = [said] if isinstance(said, Call) else _tokens(said)

@@ -6,7 +6,7 @@ Cases that are kept for choosing or for the final claim are never among it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.llm import fence
+from agents.fences import fence
 from agents.workflow.model import State, Workflow
 
 MAX_PROMPT_CHARS = 1500

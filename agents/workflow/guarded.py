@@ -31,6 +31,7 @@ from agents.workflow.outside import ModelError
 
 TEXTS_AT_ONCE = 64
 """That are sent in one request for embeddings."""
+WORKFLOWS = "workflows"
 T = TypeVar("T")
 Again = Callable[[RetryCallState], Awaitable[None]]
 
@@ -56,6 +57,8 @@ class Patience:
     tries: int = 3
     first_wait_s: float = 0.5
     """Before the second try, at most; doubled before each further one, and each time drawn by lot."""
+    section: str = WORKFLOWS
+    """Of the settings, for sentences that name one."""
 
 
 class Server(Protocol):
@@ -276,7 +279,7 @@ def too_slow(server: Server, patience: Patience) -> Mishap:
     """Say that a call took longer than it may."""
     return Mishap(
         f"{capital(server.title)} did not finish its reply within {patience.timeout_s:g} s. Ask for a shorter one (num_predict), "
-        "take a smaller model, or raise workflows.timeout_s."
+        f"take a smaller model, or raise {patience.section}.timeout_s."
     )
 
 
@@ -288,11 +291,19 @@ def silent(server: Server, patience: Patience) -> Mishap:
     )
 
 
-def unknown_model(server: Server, model: str, known: Sequence[str], advice: str = "") -> Mishap:
+def unknown_model(
+    server: Server,
+    model: str,
+    known: Sequence[str],
+    advice: str = "",
+    section: str = WORKFLOWS,
+) -> Mishap:
     """Say that a server has no such model, and which it has."""
     listed = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
     has = f"It has: {listed}." if known else "It has none."
-    mapping = "say in workflows.model_map which one stands for it."
+    mapping = f"set {section}.model to another one."
+    if section == WORKFLOWS:
+        mapping = "say in workflows.model_map which one stands for it."
     return Mishap(
         f"{capital(server.title)} has no model “{model}”. {has} "
         + (f"{advice}, or {mapping}" if advice else capital(mapping))

@@ -48,10 +48,11 @@ class LocalModels:
 
     title = "this machine"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: Patience | None = None) -> None:
         self._settings = settings
         workflows = settings.workflows
-        self._patience = Patience(workflows.timeout_s, workflows.silence_s, workflows.tries)
+        usual = Patience(workflows.timeout_s, workflows.silence_s, workflows.tries)
+        self._patience = patience or usual
         self._children: dict[str, Child] = {}
 
     def chat(self, name: str, parameters: Mapping[str, Any]) -> BaseChatModel:
@@ -66,7 +67,8 @@ class LocalModels:
         base, _, folder = name.partition(WITH)
         source = self._settings.models.catalogue.get(base)
         if source is None:
-            raise unknown_model(self, base, sorted(self._settings.models.catalogue))
+            known = sorted(self._settings.models.catalogue)
+            raise unknown_model(self, base, known, section=self._patience.section)
         adapter = Path(folder).expanduser().resolve() if folder else None
         if adapter is not None and not (adapter / "adapter_config.json").is_file():
             raise Mishap(f"There is no adapter in “{folder}”: it has no adapter_config.json.")

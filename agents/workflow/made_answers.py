@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from agents.llm import fence
+from agents.fences import fence
 from agents.workflow.journal import Journal
 from agents.workflow.model import Kind, State, Workflow
 from agents.workflow.outside import ModelError, Models

@@ -14,6 +14,7 @@ from langchain_ollama import ChatOllama, OllamaEmbeddings
 
 from agents import chat_servers
 from agents.workflow.guarded import (
+    WORKFLOWS,
     GuardedChat,
     GuardedEmbeddings,
     Mishap,
@@ -98,9 +99,11 @@ class OllamaModels:
             case ollama.ResponseError():
                 return await self._refused(error, model)
             case httpx.ConnectError() | httpx.ConnectTimeout() | ConnectionError():
+                section = self._patience.section
+                where = "--ollama-url or " if section == WORKFLOWS else ""
                 return Mishap(
                     f"There is no {self.title}. Start it there (ollama serve), or say where it is: "
-                    "--ollama-url or workflows.base_url.",
+                    f"{where}{section}.base_url.",
                     again=True,
                 )
             case httpx.TimeoutException():
@@ -132,13 +135,15 @@ class OllamaModels:
         said = in_a_line(error.error)
         if error.status_code == 404 and "model" in said.lower():
             advice = f"`ollama pull {model}` fetches it"
-            return unknown_model(self, model, await self._names(), advice)
+            section = self._patience.section
+            return unknown_model(self, model, await self._names(), advice, section)
         if error.status_code == 404:
             return Mishap(f"{self.title} does not know that request. Is it an Ollama server?")
         if "does not support tools" in said:
             return NoToolsHere(f"“{model}” takes no tools, says {self.title}")
         if error.status_code in {401, 403}:
-            return Mishap(f"{self.title} does not let us in. Check workflows.api_key.")
+            key = f"{self._patience.section}.api_key"
+            return Mishap(f"{self.title} does not let us in. Check {key}.")
         if error.status_code in BUSY:
             return Mishap(f"{self.title} is busy. Try again later.", again=True)
         if 400 <= error.status_code < 500 or 300 <= error.status_code < 400:

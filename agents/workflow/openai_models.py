@@ -142,7 +142,7 @@ class OpenAIModels:
 
     def _away(self) -> Mishap:
         return Mishap(
-            f"Nothing answers where {self.title} should be. Start it, or say where it is in workflows.base_url.",
+            f"Nothing answers where {self.title} should be. Start it, or say where it is in {self._patience.section}.base_url.",
             again=True,
         )
 
@@ -150,9 +150,11 @@ class OpenAIModels:
         said = in_a_line(str(error.message))
         match error.status_code:
             case 404 if model:
-                return unknown_model(self, model, await self._names())
+                section = self._patience.section
+                return unknown_model(self, model, await self._names(), section=section)
             case 401 | 403:
-                return Mishap(f"{capital(self.title)} does not let us in. Check workflows.api_key.")
+                key = f"{self._patience.section}.api_key"
+                return Mishap(f"{capital(self.title)} does not let us in. Check {key}.")
             case 429 if error.code == "insufficient_quota":
                 return Mishap(
                     f"{capital(self.title)} says that the account has nothing left to spend."

@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from agents.llm import fence
+from agents.fences import fence
 from agents.workflow.events import Event, InputAnswered, InputAsked, Purpose, Reply
 from agents.workflow.evidence import cut
 from agents.workflow.journal import Journal

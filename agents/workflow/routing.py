@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from agents.llm import fence
+from agents.fences import fence
 from agents.workflow.calling import Asked, Visiting, ask, for_choice
 from agents.workflow.events import Purpose
 from agents.workflow.model import Option, State

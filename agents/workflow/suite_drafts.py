@@ -19,7 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from agents.llm import fence
+from agents.fences import fence
 from agents.workflow.assertions import Assertion, Check
 from agents.workflow.coverage import Spot
 from agents.workflow.evidence import cut, outline

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from bot import blind_cards, cards, scenes
+from bot import blind_cards, cards, llm_lines, scenes
 from bot.app import App
 from bot.discord.people import NAME, number_of
 from bot.discord.render import CONTENT, length
@@ -31,7 +31,7 @@ Answer with ✅ or ❌ below the message, with its buttons, or by a reply in wor
 for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
 **Workflows**: `/finetune workflow` with an AgentMech file and its tests: I run it, propose changes where cases fail, and ask before one \
 that was measured to be better stays; 1️⃣ to 9️⃣ leave single edits out.
-**Runs**: `/finetune status`, `list`, `pause`, `resume`, `cancel`.
+**Runs**: `/finetune status` (also what the language model has cost, where one helped), `list`, `pause`, `resume`, `cancel`.
 **Tries**: `/finetune history` tells what each try changed and what came of it, `diff` puts two beside each other, `revert` goes on from \
 the plan of an earlier one, `deliver` hands over the best so far.
 **Result**: base and tuned model answer the same rows that neither has seen; you get the verdict with its uncertainty, \
@@ -49,6 +49,8 @@ class Standing:
     queue: Place | None
     opinions: Opinions
     """Of people and language models on the newest evaluation that they compared."""
+    expenses: llm_lines.Expenses | None
+    """What the language model has cost the run."""
 
 
 async def latest_of(app: App, person: Person) -> int | None:
@@ -76,6 +78,7 @@ async def details(app: App, run: Run) -> str:
     if standing.waiting_for:
         lines.append(f"waits for an answer about {' and '.join(standing.waiting_for)}")
     lines += blind_cards.opinions(standing.opinions)
+    lines += llm_lines.used(standing.expenses)
     if run.failure:
         lines.append(plain(run.failure, 600))
     return "\n".join(lines + _link(run))
@@ -122,7 +125,7 @@ def _standing(session: Session, run_id: int, now: datetime, *, running_per_user:
     found = Opinions()
     if test is not None:
         found = scenes.opinions(session, runs.get(session, run_id), test.iteration)
-    return Standing(waiting, queue, found)
+    return Standing(waiting, queue, found, llm_lines.expenses_of(session, run_id))
 
 
 def _line(run: Run) -> str:

@@ -14,6 +14,10 @@ from agents.opinions import Opinion
 from agents.recipe import Method, Metric, Recipe
 from agents.services import Services
 from configs.schema import LLMSettings, Settings
+from storage import expenses, runs
+from storage.database import Database, sqlite_url
+from storage.models import Run
+from tests.fakes import SetClock
 
 FILE = FileRef(path="rows.jsonl", sha256="0" * 64, size_bytes=1)
 CANARY = "sk-canary-1234"
@@ -42,9 +46,28 @@ def a_job(job_id="run1-i1-train-a1", judge="rule (fake)", most_questions=100):
     return JobSpec(job_id=job_id, spec=spec)
 
 
-def a_judging(tmp_path, llm, timeout_s=5.0):
-    settings = Settings(data_dir=tmp_path, llm=LLMSettings(timeout_s=timeout_s))
-    return Judging(Services(settings, None, None, None, llm, lambda _run: None))
+def a_judging(tmp_path, llm, **limits):
+    settings = Settings(data_dir=tmp_path, llm=LLMSettings(**{"timeout_s": 5.0} | limits))
+    db = Database(sqlite_url(tmp_path / "rows.sqlite"))
+    OPEN.append(db)
+    db.migrate()
+    db.write_now(_a_run)
+    return Judging(Services(settings, db, None, SetClock(), llm, lambda _run: None))
+
+
+OPEN: list[Database] = []
+
+
+@pytest.fixture(autouse=True)
+def closing():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+def _a_run(session):
+    at = SetClock().now()
+    runs.add(session, Run(origin_key="k", goal="g", model="m", owner="o", home="h", created_at=at))
 
 
 def ask(folder, *answers, job_id="run1-i1-train-a1"):
@@ -125,7 +148,7 @@ class Slow:
     name = "rule (fake)"
     waiting = most = 0
 
-    async def ask(self, instructions, untrusted, reply):
+    async def ask(self, instructions, untrusted, reply, account):
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         await asyncio.sleep(0.02)
@@ -167,7 +190,7 @@ class Hung:
     def __init__(self, times=10**6):
         self.times = times
 
-    async def ask(self, instructions, untrusted, reply):
+    async def ask(self, instructions, untrusted, reply, account):
         self.asked += 1
         if self.asked <= self.times:
             await asyncio.Event().wait()
@@ -208,7 +231,7 @@ def provider_error():
     ],
 )
 async def test_who_cannot_be_answered_is_told_why_and_no_key_and_no_row(tmp_path, llm, words):
-    there = a_judging(tmp_path, llm, timeout_s=0.05)
+    there = a_judging(tmp_path, llm, timeout_s=0.5)
     asked = ask(tmp_path, *(f"answer {n}" for n in range(20)))
 
     there.attend(tmp_path, a_job())
@@ -239,6 +262,22 @@ async def test_more_than_the_plan_said_is_not_asked(tmp_path):
 
     assert len(llm.asked) == 3
     assert "more than 3 times" in found(tmp_path)[-1].error
+
+
+async def test_questions_are_paid_by_the_run_and_none_is_asked_that_it_has_no_room_for(tmp_path):
+    llm = RuleLLM(polite)
+    there = a_judging(tmp_path, llm, max_calls_per_run=2)
+    ask(tmp_path, "a", "b", "c")
+
+    there.attend(tmp_path, a_job())
+    await until(lambda: len(found(tmp_path)) == 3)
+    await there.close()
+
+    assert len(llm.asked) == 2
+    used = OPEN[0].read_now(expenses.by_purpose, 1)
+    assert {purpose: total.calls for purpose, total in used.items()} == {"rewards": 2}
+    (why,) = [opinion.error for opinion in found(tmp_path) if opinion.error]
+    assert "is used up" in why
 
 
 async def test_leaving_and_closing_end_what_is_being_asked(tmp_path):

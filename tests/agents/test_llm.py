@@ -1,10 +1,10 @@
 """The language model that helps, by each provider, and its shipped stand-ins: they fail as one does, and see what one would see."""
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from agents.llm import LLMError, RuleLLM, ScriptedLLM, from_settings
-from configs.schema import LLMSettings
+from configs.schema import LLMSettings, Settings
 from tests.ollama_server import FakeOllama, running
 from tests.openai_server import FakeOpenAI
 
@@ -13,6 +13,10 @@ class Reply(BaseModel):
     """What is asked for."""
 
     score: int
+
+
+def configured(**settings):
+    return Settings(llm=LLMSettings(**{"model": "gemma3:4b"} | settings))
 
 
 def ruled(reply):
@@ -52,7 +56,7 @@ async def test_a_rule_sees_what_it_was_asked_and_a_script_ends():
 async def test_a_server_of_ollama_is_asked_for_a_reply_of_the_type():
     fake = FakeOllama(rule=lambda _: '{"score": 3}')
     async with running(fake) as url:
-        llm = from_settings(LLMSettings(model="gemma3:4b", kind="ollama", base_url=url))
+        llm = from_settings(configured(kind="ollama", base_url=url))
         reply = await llm.ask("Judge.", "text", Reply)
 
     assert reply == Reply(score=3)
@@ -65,17 +69,17 @@ async def test_a_server_without_a_key_is_asked_without_one_of_the_environment(mo
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
     fake = FakeOpenAI(rule=lambda _: '{"score": 3}')
     async with running(fake) as url:
-        settings = LLMSettings(model="gemma3:4b", kind="openai", base_url=f"{url}/v1")
-        own = settings.model_copy(update={"api_key": SecretStr("k-1")})
+        to = {"kind": "openai", "base_url": f"{url}/v1"}
+        both = (configured(**to), configured(**to, api_key="k-1"))
 
-        replies = [await from_settings(s).ask("Judge.", "text", Reply) for s in (settings, own)]
+        replies = [await from_settings(s).ask("Judge.", "text", Reply) for s in both]
 
     assert replies == [Reply(score=3)] * 2
     assert fake.keys == ["Bearer none", "Bearer k-1"]
 
 
 async def test_a_server_that_is_not_there_is_a_model_that_did_not_reply():
-    settings = LLMSettings(model="gemma3:4b", kind="ollama", base_url="http://127.0.0.1:9")
+    settings = configured(kind="ollama", base_url="http://127.0.0.1:9", tries=1)
 
     with pytest.raises(LLMError):
         await from_settings(settings).ask("Judge.", "text", Reply)

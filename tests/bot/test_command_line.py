@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.llm import LLMError, RuleLLM
 from bot import doctor
 from bot.__main__ import EXIT_BUSY, EXIT_CONFIG, EXIT_USAGE, app
-from configs.schema import HubSettings, LLMSettings, Settings
+from configs.schema import HubSettings, Settings
 from storage.database import FolderLock
 from tests import fake_autotrain
 from tests.wire.hub import Account, FakeHub
@@ -142,29 +141,6 @@ async def test_the_doctor_looks_whose_token_for_the_hub_it_is():
     assert not found["hf_wrong"].ok
     assert "HF_TOKEN" in found["hf_wrong"].fix
     assert await doctor._hub(Settings()) == []
-
-
-async def test_the_doctor_asks_the_language_model_one_question_and_quotes_no_provider(monkeypatch):
-    asked = []
-
-    def adds(instructions, data):
-        asked.append((instructions, data))
-        return {"result": 4}
-
-    error = LLMError("401: wrong key sk-canary")
-    error.__cause__ = PermissionError("sk-canary")
-    well = await doctor._talks(RuleLLM(adds, "gpt-x (openai)"), 1.0)
-    ill = await doctor._talks(RuleLLM(lambda *_: error, "gpt-x (openai)"), 1.0)
-    monkeypatch.setitem(sys.modules, "langchain_ollama", None)
-    (absent,) = await doctor._language_model(LLMSettings(kind="ollama", model="llama"))
-
-    assert (well.ok, well.found, len(asked)) == (True, "gpt-x (openai) answers", 1)
-    assert (ill.ok, ill.found) == (False, "gpt-x (openai) gives no answer: PermissionError")
-    assert "llm.api_key" in ill.fix
-    assert "sk-canary" not in str(ill)
-    assert not absent.ok
-    assert "pip install 'tunewright[ollama]'" in absent.fix
-    assert await doctor._language_model(LLMSettings()) == []
 
 
 @pytest.mark.parametrize(("backend", "optional"), [("trl", True), ("autotrain", False)])

@@ -201,7 +201,7 @@ async def test_a_judge_that_goes_silent_goes_on_later_and_asks_nothing_twice(tmp
 
     llm = RuleLLM(rule)
     launcher = StubLauncher(said=answers(8))
-    async with open_house(tmp_path, llm=llm, stand_in=launcher, llm_timeout_s=0.1) as house:
+    async with open_house(tmp_path, llm=llm, stand_in=launcher, llm_timeout_s=2.0) as house:
         await reviewed(house)
         await judged(house)
         silent = house.surface.messages()[-1]

@@ -6,7 +6,18 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from storage import approvals, blind, datasets, entries, events, inbox, jobs, runs
+from storage import (
+    approvals,
+    blind,
+    comments,
+    datasets,
+    entries,
+    events,
+    expenses,
+    inbox,
+    jobs,
+    runs,
+)
 from storage.approvals import Answer
 from storage.database import AlreadyOpen, Database, FolderLock, NewerSchema, sqlite_url
 from storage.jobs import Closing
@@ -366,3 +377,16 @@ def test_a_test_set_is_opened_by_every_run_that_shares_its_rows_or_an_upload(db)
     assert opened["other words for the task"] == [(run, i) for run in (4, 3, 2, 1) for i in (1, 2)]
     assert opened["other rows"] == [(7, 1), (7, 2)]
     assert opened["what it trains on is tested by another"] == [(6, 1), (6, 2)]
+
+
+def test_a_database_from_before_the_books_of_the_language_model_gets_them(db):
+    run_id = db.write_now(lambda s: a_run(s).id)
+    with db.engine.begin() as connection:
+        for table in ("expense", "advice"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("DELETE FROM migration WHERE name = '0012_language_model'")
+
+    db.migrate()
+
+    assert db.read_now(expenses.total, run_id) == expenses.Total()
+    assert db.read_now(comments.find, 1) is None

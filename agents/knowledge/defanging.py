@@ -10,7 +10,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _HOST = r"[^\s/<>\"'()\[\]{}|\\^`]+"
 _AFTER_SLASHES = re.compile(rf"(?<=//){_HOST}")
 _WWW = re.compile(rf"\bwww\.{_HOST}", re.IGNORECASE)
-_WITH_PATH = re.compile(r"(?<![\w.\]])(?:[\w-]+\.)+[^\W\d_]{2,}(?=[/:?#]\S)")
+_WITH_PATH = re.compile(r"(?<![\w.])(?:[\w-]+\.)+[^\W\d_]{2,}(?=[/:?#]\S)")
 _SLASHES = re.compile(r":(?=[/\\]{2})")
 _HTTP = re.compile(r"(?<![^\W\d_])h(tt)ps?(?=\s*(?::|\[:\]))", re.IGNORECASE)
 _SCHEME = re.compile(

@@ -35,6 +35,7 @@ def live_tokens(text: str) -> list[str]:
 @example("> [b]: /x\n\n[b]")
 @example("ht\u200btps://evil.example")
 @example("[a]\\(x) [a](b)(c)")
+@example("]discord.gg/0")
 def test_no_reader_finds_a_link_in_it(text):
     safe = defanged(text)
 

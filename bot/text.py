@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from agents.knowledge.defanging import defanged
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:@])")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
@@ -34,6 +36,17 @@ def inline(text: str, limit: int = 100) -> str:
     """Return inline code that its content cannot leave."""
     inner = clip(" ".join(visible(text).split()), limit).replace("`", "'")
     return f"`{inner or ' '}`"
+
+
+def citation(title: str, url: str, limit: int = 200) -> str:
+    """Return where something was found: its title, and its address in a form that nothing follows."""
+    address = inline(defanged(url), limit)
+    return f"{plain(defanged(title), limit)} {address}" if title.strip() else address
+
+
+def looked_up(text: str, limit: int = 400) -> str:
+    """Return text of a page or database as a block in which no address is live, for whoever copies from it too."""
+    return block(defanged(text), limit)
 
 
 def duration(seconds: float) -> str:

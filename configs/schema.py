@@ -5,7 +5,7 @@ The models forbid unknown keys and are frozen: a setting changes by a restart, n
 """
 
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -45,6 +45,38 @@ Source = Annotated[
 ]
 UserPath = Annotated[Path, AfterValidator(_usable)]
 """A path in which `~` stands for the home folder."""
+HOME_NETWORKS = tuple(
+    map(
+        ip_network,
+        (
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "::1/128",
+            "fc00::/7",
+        ),
+    )
+)
+"""Addresses of houses and machines, which nobody outside can be reached at."""
+
+
+def _of_a_home(written: str) -> str:
+    try:
+        network = ip_network(written)
+    except ValueError:
+        network = None
+    homes = [home for home in HOME_NETWORKS if network and home.version == network.version]
+    if not any(network.subnet_of(home) for home in homes):  # type: ignore[union-attr,arg-type]
+        inside = ", ".join(map(str, HOME_NETWORKS))
+        raise ValueError(f"a network such as 192.168.7.0/24 that lies within one of {inside}")
+    return written
+
+
+HomeNetwork = Annotated[str, AfterValidator(_of_a_home), Field(examples=["192.168.7.0/24"])]
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", examples=["shop"])]
 
 
 class CheckpointMode(StrEnum):
@@ -562,6 +594,90 @@ class NotebookSettings(_Section):
         )
 
 
+class SqlSourceSettings(_Section):
+    """A database that answers may be looked up in. Only reading, only the views that are listed (docs/knowledge.md)."""
+
+    file: UserPath | None = None
+    """A SQLite file. Not Tunewright's own."""
+    url: SecretStr | None = None
+    """Or PostgreSQL, as postgresql://ROLE:PASSWORD@HOST/NAME (extra `knowledge`), with a role that may read these views and
+    nothing else."""
+    views: tuple[str, ...] = Field(default=(), examples=[["orders_public"]])
+    """Views that may be read, or tables; of PostgreSQL with their schema where it is not `public`. One at least."""
+    max_rows: int = Field(default=200, ge=1, le=100_000)
+    """Rows of an answer, at most; the rest is cut, and that is said."""
+    max_bytes: int = Field(default=2**20, ge=1024, le=2**26)
+    """Length of an answer, at most."""
+    timeout_s: float = Field(default=10.0, gt=0, le=600)
+    """How long one answer may take."""
+
+    @field_validator("url")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is None:
+            return None
+        if info.data.get("file") is not None:
+            raise ValueError("null, because a file is named: a source is one database")
+        parts = _split(url.get_secret_value())
+        if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+            raise ValueError("postgresql://ROLE:PASSWORD@HOST/NAME")
+        return url
+
+
+class KnowledgeSettings(_Section):
+    """What runs may look up outside of the house and in databases, and what holds it (docs/knowledge.md)."""
+
+    search_key: SecretStr | None = None
+    """Key of `brave` or `tavily`. It is sent to that service only."""
+    searxng_url: str | None = None
+    """Root of a SearXNG server that answers in JSON, for `searxng`; may be on this machine or in your network."""
+    search: Literal["none", "duckduckgo", "wikipedia", "searxng", "brave", "tavily"] = "none"
+    """Who is asked where a run searches the web. `none`: nobody, and no page is fetched for a search."""
+    search_language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+    """Language of results, as an ISO 639 code, where the service can choose."""
+    max_results: int = Field(default=8, ge=1, le=20)
+    """Results of one search, at most."""
+    schemes: tuple[Literal["https", "http"], ...] = ("https", "http")
+    """Kinds of addresses that pages may have."""
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = (443, 80)
+    """Ports that pages may be at."""
+    private_networks: tuple[HomeNetwork, ...] = ()
+    """Networks of your own whose pages may be fetched too, as 192.168.7.0/24. Empty: public addresses only. Addresses at which
+    clouds tell machines their secrets are never asked."""
+    max_page_bytes: int = Field(default=5 * 2**20, ge=1024, le=2**28)
+    """Largest page, as it is sent and unpacked."""
+    page_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    """How long one page may take, from its name to its last byte, redirects included."""
+    robots: bool = True
+    """Whether a site's robots.txt is obeyed. Off only for sites that are yours."""
+    host_interval_s: float = Field(default=1.0, ge=0, le=60)
+    """Least time between two requests to one host; where its robots.txt wants more, more."""
+    max_requests: int = Field(default=100, ge=1, le=100_000)
+    """Requests that one run may send, redirects and robots.txt included."""
+    contact: str | None = Field(default=None, max_length=200, pattern=r"^[\x21-\x7e]+$")
+    """Address of yours that is told to the sites, so that they can write instead of block: a URL or an e-mail address."""
+    sql: dict[SourceName, SqlSourceSettings] = Field(
+        default={}, json_schema_extra={"propertyNames": {"examples": ["shop"]}}
+    )
+    """Databases, by the name that runs call them."""
+
+    @field_validator("searxng_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and "@" in _split(url).netloc:
+            raise ValueError("an address without a user name")
+        return _http_root(url)
+
+    @field_validator("search")
+    @classmethod
+    def _can_be_asked(cls, search: str, info: ValidationInfo) -> str:
+        if search in {"brave", "tavily"} and info.data.get("search_key", "") is None:
+            raise ValueError("another one, or a key in knowledge.search_key")
+        if search == "searxng" and info.data.get("searxng_url", "") is None:
+            raise ValueError("another one, or an address in knowledge.searxng_url")
+        return search
+
+
 class Settings(_Section):
     """All settings of one Tunewright."""
 
@@ -586,6 +702,7 @@ class Settings(_Section):
     hub: HubSettings = HubSettings()
     notebook: NotebookSettings = NotebookSettings()
     workflows: WorkflowSettings = WorkflowSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
 
     @field_validator("llm")
     @classmethod

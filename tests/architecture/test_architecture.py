@@ -145,6 +145,46 @@ def test_only_downloads_serve_http_and_only_waiting_interrupts_the_graph():
     assert importers["langgraph.types.interrupt"] == {"agents.waiting"}
 
 
+def test_one_module_fetches_and_who_else_speaks_http_is_known():
+    clients = {
+        "aiohttp", "ddgs", "ftplib", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "primp", "requests", "smtplib",
+        "socket", "telnetlib", "urllib.request", "urllib3",
+    }  # fmt: skip
+
+    importers: dict[str, set[str]] = {}
+    for path in python_files(*PACKAGES):
+        for name in imports_of(path):
+            used = {client for client in clients if f"{name}.".startswith(f"{client}.")}
+            for client in used:
+                importers.setdefault(module_of(path), set()).add(client)
+
+    # each of them asks an address of the settings; pages and searches go through the one fetcher
+    assert importers == {
+        "agents.chat_servers": {"httpx"},
+        "agents.hub_program": {"httpx2"},
+        "agents.knowledge.network": {"httpcore2", "socket"},
+        "agents.worker.llama_cpp": {"urllib.request"},
+        "agents.workflow.ollama_models": {"httpx"},
+        "agents.workflow.openai_models": {"httpx"},
+        "bot.discord.attachments": {"aiohttp"},
+        "bot.discord.catch_up": {"aiohttp"},
+        "bot.discord.sending": {"aiohttp"},
+        "bot.doctor": {"aiohttp", "socket"},
+        "bot.downloads": {"aiohttp"},
+        "bot.notebook.remote": {"urllib3"},
+    }
+
+
+def test_services_are_asked_by_the_search_alone_and_the_internet_is_replaced_by_tests_alone():
+    text = {module_of(path): path.read_text() for path in python_files("agents/knowledge")}
+
+    asking = {name for name, code in text.items() if ".ask(" in code}
+    making = {name for name, code in text.items() if "Outside(" in code}
+
+    assert asking == {"agents.knowledge.web_search"}
+    assert making == {"agents.knowledge.fetching"}
+
+
 def test_every_shipped_configuration_loads():
     shipped = sorted((ROOT / "configs").glob("*.json"))
 

@@ -3,7 +3,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.text import bar, block, clip, duration, inline, plain, size, visible
+from bot.text import bar, block, citation, clip, duration, inline, looked_up, plain, size, visible
 
 
 @given(st.text())
@@ -64,3 +64,30 @@ def test_durations_sizes_and_bars_read_like_words():
     assert bar(0.5, 4) == "██░░"
     assert bar(7, 4) == "████"
     assert visible("a\x00b\nc") == "a b\nc"
+
+
+@given(st.text(), st.text())
+@example("[here](https://evil.example)", "https://evil.example/?q=1")
+@example("@everyone", "javascript:alert(1)//`")
+def test_a_citation_is_one_line_that_nothing_follows(title, url):
+    shown = citation(title, url)
+
+    assert "\n" not in shown
+    assert "://" not in shown
+    assert re.fullmatch(r".*`[^`]+`", shown)
+
+
+def test_a_citation_can_be_read():
+    shown = citation("Refunds", "https://shop.example/refunds")
+
+    assert shown == "Refunds `hxxps[:]//shop[.]example/refunds`"
+    assert citation(" ", "https://a.example/") == "`hxxps[:]//a[.]example/`"
+
+
+def test_what_was_looked_up_is_a_block_without_a_live_address():
+    shown = looked_up("see ![x](https://evil.example/p.png)\n```\n@everyone discord.gg/abc")
+
+    assert (
+        shown
+        == "```\nsee ![x] (hxxps[:]//evil[.]example/p.png)\n'''\n@ everyone discord[.]gg/abc\n```"
+    )

@@ -42,6 +42,7 @@ def working_config() -> dict[str, Any]:
     config["discord"]["token"] = TOKEN
     config["llm"]["api_key"] = API_KEY
     config["discord"]["guilds"] = {GUILD: {"starter_role_id": "1", "approver_role_id": "2"}}
+    config["knowledge"]["sql"] = {GUILD: {"file": "/srv/shop.sqlite", "views": ["orders"]}}
     return config
 
 

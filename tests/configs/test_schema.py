@@ -16,6 +16,7 @@ from configs.schema import (
     GateKind,
     HubSettings,
     IntakeSettings,
+    KnowledgeSettings,
     LLMSettings,
     ModelSettings,
     Settings,
@@ -127,6 +128,32 @@ def test_a_chat_model_needs_a_name():
     assert LLMSettings(kind="none", model="").model == ""
     with pytest.raises(ValidationError):
         LLMSettings(kind="ollama", model="")
+
+
+def test_a_search_needs_its_key_or_its_address():
+    assert KnowledgeSettings(search_key="x", search="brave").search == "brave"
+    assert KnowledgeSettings(searxng_url="http://127.0.0.1:8080/", search="searxng").searxng_url
+    for wrong in [
+        {"search": "brave"},
+        {"search": "tavily"},
+        {"search": "searxng"},
+        {"search": "bing"},
+    ]:
+        with pytest.raises(ValidationError):
+            KnowledgeSettings(**wrong)
+    with pytest.raises(ValidationError, match="without a user name"):
+        KnowledgeSettings(searxng_url="http://user:pw@searx.example/")
+
+
+def test_a_source_is_one_database():
+    url = "postgresql://reader:canary@db.example/shop"
+    assert "canary" not in repr(KnowledgeSettings(sql={"shop": {"url": url, "views": ["pub"]}}))
+    for wrong in [{"file": "/srv/x", "url": url}, {"url": "mysql://db.example/x"}, {"url": "x"}]:
+        with pytest.raises(ValidationError) as caught:
+            KnowledgeSettings(sql={"shop": wrong})
+        assert "canary" not in str(caught.value)
+    with pytest.raises(ValidationError):
+        KnowledgeSettings(sql={"Shop 1": {}})
 
 
 @pytest.mark.parametrize("path", ["da\0ta", "~nobody-of-this-name/data"])

@@ -1,5 +1,6 @@
 """Find out what went wrong and what to change: rules over the numbers of one iteration, each with its evidence."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,17 +9,20 @@ from pydantic import BaseModel
 from sqlmodel import Session
 
 from agents import (
+    asked,
     backends,
     continuing,
     feedback,
     gates,
     kept,
     listening,
+    made_wishes,
     proposals,
     rate_candidates,
     row_changes,
     row_doubts,
     row_forecast,
+    rows_wanted,
     stopping,
     work,
 )
@@ -53,7 +57,6 @@ from storage.models import (
 
 INSPECT_S = 300.0
 """Time for one more look at the rows, where the training has looked at them too seldom."""
-ASKED = "asked"
 NOTHING_LEFT = "There is nothing left that I could change on my own. More rows would help most."
 OFFERED_ONLY = frozenset({row_forecast.RULE, rate_candidates.RULE})
 """Rules that tell nothing of what went wrong."""
@@ -91,9 +94,14 @@ class _Known:
         return TrainResult.model_validate(self.training.payload) if self.training.payload else None
 
     @property
+    def answer_words(self) -> str:
+        """What somebody has said should be different."""
+        return (self.answer.comment or "") if self.answer else ""
+
+    @property
     def in_words(self) -> bool:
         """Whether somebody has said what should be different."""
-        return self.answer is not None and bool(self.answer.comment)
+        return bool(self.answer_words)
 
     @property
     def read(self) -> IntakeResult | None:
@@ -116,9 +124,10 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
     known = await services.db.read(_known, state["run_id"])
     recipe = kept.recipe_of(known.plan, known.training)
     looked, notes = await _inspected(services, known)
-    by_rules = diagnose(_evidence(known, recipe))
-    words = known.answer.comment or "" if known.answer else ""
+    words = known.answer_words
     offer = looked.doubts if looked else ()
+    about_made = made_wishes.read(words, known.read.labels if known.read else ())
+    words = words if about_made is None else about_made.rest
     about_rows = row_changes.wished(words, offer, known.carried, known.carried)
     llm = services.llm_for(work.number(known.run), Purpose.REPLIES)
     said = await listening.listen(
@@ -144,22 +153,37 @@ async def debug(state: RunState, runtime: Runtime[Services]) -> RunState:
         changes, absent = backends.possible(understood.changes, services.settings.training)
         changes, stays = continuing.possible(continuing.parent_of(known.run), changes)
         notes = (*notes, *understood.notes, *absent, *stays)
-    wishes = _wishes(changes, words)
+    wishes = asked.of_recipe(changes, words)
+    if about_made is not None:
+        notes = (*notes, *about_made.notes)
+        wishes.append(asked.of_made_rows(about_made.wish, known.answer_words))
     if about_rows is not None:
         notes = (*notes, *about_rows.notes)
-        wishes.append(_asked_rows(about_rows.change, words))
-    found = []
+        wishes.append(asked.of_rows(about_rows.change, words))
+    doubted = None
     if looked is not None and about_rows is None:
         doubted = row_doubts.finding(looked, known.carried, offer=not wishes)
-        found = [] if doubted is None else [doubted]
-    step_s = Estimate(**known.plan.estimate).step_s
-    more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
-    ahead = [] if more is None else [more]
-    seen = sorted([*found, *by_rules], key=lambda finding: -finding.telling)
-    findings = _together(wishes, said.findings, [*seen, *ahead])
+    alone = _by_numbers(known, recipe, looked, [] if doubted is None else [doubted])
+    findings = asked.together(wishes, said.findings, alone)
+    if known.read is not None and rows_wanted.allowed(services, known.run, known.plan, known.read):
+        there = await asyncio.to_thread(
+            rows_wanted.known, services, known.train, known.read, looked
+        )
+        findings = rows_wanted.offered(findings, there)
     known = replace(known, ideas=await proposals.ideas(services, known.run, recipe, findings))
     await services.db.write(_save, services, known, findings, notes, looked)
     return state
+
+
+def _by_numbers(
+    known: _Known, recipe: Recipe, looked: InspectResult | None, doubted: list[Finding]
+) -> list[Finding]:
+    """Return what the numbers say alone, the most telling first; what more rows would buy comes last."""
+    found = [*doubted, *diagnose(_evidence(known, recipe))]
+    step_s = Estimate(**known.plan.estimate).step_s
+    more = row_forecast.finding(looked.forecast if looked else None, recipe, step_s)
+    ranked = sorted(found, key=lambda finding: -finding.telling)
+    return ranked if more is None else [*ranked, more]
 
 
 def _is_left(said: listening.Said, models: list[str]) -> bool:
@@ -258,46 +282,18 @@ async def _inspected(
     return InspectResult.model_validate(work.payload(job)), ()
 
 
-def _wishes(changes: list[RecipeChange], words: str) -> list[Finding]:
-    said = f"You said: “{words[:300]}”"
-    return [Finding("asked", said, f"set {c.field} to {c.value}, as you asked", c) for c in changes]
-
-
-def _asked_rows(change: RowsChange, words: str) -> Finding:
-    what = f"change {len(change.rows):,} training rows" if change else "use all training rows"
-    return Finding("asked", f"You said: “{words[:300]}”", f"{what}, as you asked", change)
-
-
-def _together(
-    wishes: list[Finding], said: tuple[Finding, ...], others: list[Finding]
-) -> list[Finding]:
-    """Put what a person asked for first, then what they complained of, and that before what the numbers say alone.
-
-    A complaint that the measurements do not bear out comes last. A field is changed once, as the person said.
-    """
-    fields = {f.change.field for f in wishes if isinstance(f.change, RecipeChange)}
-    rest = [
-        replace(f, change=None)
-        if isinstance(f.change, RecipeChange) and f.change.field in fields
-        else f
-        for f in listening.weighed(said, others)
-    ]
-    certain = [f for f in said if listening.is_certain(f)]
-    return [*wishes, *certain, *rest, *(f for f in said if not listening.is_certain(f))]
-
-
 def _taken(findings: list[Finding]) -> list[bool]:
     """Tell which changes the next plan has: all that a person asked for, else one, so that its effect can be told."""
-    asked = [f.rule == ASKED and f.change is not None for f in findings]
-    if any(asked):
-        return asked
+    wanted = [f.rule == asked.RULE and f.change is not None for f in findings]
+    if any(wanted):
+        return wanted
     first = next((place for place, f in enumerate(findings) if f.change is not None), None)
     return [place == first for place in range(len(findings))]
 
 
 def _told(findings: list[Finding]) -> list[Finding]:
     """Return what is worth a person's time: what they said themselves, and the most telling findings."""
-    theirs = [f for f in findings if f.rule == ASKED or f.said]
+    theirs = [f for f in findings if f.rule == asked.RULE or f.said]
     ahead = [f for f in findings if f.rule == row_forecast.RULE]
     others = [f for f in findings if f not in theirs and f.rule not in OFFERED_ONLY]
     return theirs + others[:MOST_TOLD] + ahead

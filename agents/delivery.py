@@ -14,6 +14,7 @@ from sqlmodel import Session
 from agents import continuing, kept, model_card, weights, work
 from agents.continuing import Parent
 from agents.jobs import EvaluateResult, JobKind, TrainResult
+from agents.made_rows import MadeRows
 from agents.model_card import Parcel
 from agents.recipe import Recipe
 from agents.services import Services, UserError
@@ -60,6 +61,7 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
     uploads = datasets.uploads(session, run_id)
     found = {
         "train": datasets.train_of(session, run_id, run.iteration),
+        "made": datasets.made_of(session, run_id, run.iteration),
         "dev": datasets.find(session, run_id, "dev"),
         "test": datasets.find(session, run_id, "test"),
     }
@@ -77,7 +79,15 @@ def read_parcel(session: Session, services: Services, run_id: int) -> Parcel:
         facts=registry.facts_of(recipe.model, source),
         parent=continuing.parent_of(run),
         weights={upload.role: weights.of(upload) for upload in uploads} if uploads[1:] else {},
+        made=_made_rows(session, run, datasets.MADE),
+        unused=_made_rows(session, run, datasets.UNUSED),
     )
+
+
+def _made_rows(session: Session, run: Run, role: str) -> MadeRows | None:
+    own = datasets.role_of_try(role, run.iteration)
+    found = datasets.find(session, work.number(run), own)
+    return None if found is None else MadeRows.model_validate(found.details)
 
 
 def pack(services: Services, parcel: Parcel) -> Packed:
@@ -131,6 +141,7 @@ def lock(parcel: Parcel) -> dict[str, Any]:
         "data_sha256": parcel.data_sha256,
         "rows": parcel.rows,
         **({"weights": parcel.weights} if parcel.weights else {}),
+        **_made_facts(parcel),
         **_parent_facts(parcel.parent),
         "base_sha256": parcel.trained.base_sha256,
         "base_hub_id": parcel.trained.base_hub_id,
@@ -139,6 +150,14 @@ def lock(parcel: Parcel) -> dict[str, Any]:
         "steps_done": parcel.trained.steps_done,
         "versions": parcel.trained.versions,
     }
+
+
+def _made_facts(parcel: Parcel) -> dict[str, Any]:
+    """Return what made rows were learnt, without who has struck some and what databases were asked: it may be published."""
+    if parcel.made is None:
+        return {}
+    known = parcel.made.model_dump(mode="json", exclude={"asked", "struck"})
+    return {"made_rows": known | {"struck": [one.number for one in parcel.made.struck]}}
 
 
 def _parent_facts(parent: Parent | None) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from agents import (
     backends,
     continuing,
+    draft_notes,
     feedback,
     full_tuning,
     hyperparameters,
+    made_wishes,
     methods,
     metric_plugins,
     offers,
@@ -21,7 +23,7 @@ from agents import (
     work,
 )
 from agents.continuing import Parent
-from agents.jobs import Doubt, IntakeResult, MeasureResult
+from agents.jobs import Doubt, IntakeResult, MeasureResult, RowsForecast
 from agents.kept import AS_IN
 from agents.ledger import Purpose
 from agents.offers import Taking
@@ -35,7 +37,8 @@ from agents.recipe import (
     with_candidates,
 )
 from agents.row_changes import PlannedRows, RowsChange, Wish
-from agents.services import Services, UserError
+from agents.run_documents import Document
+from agents.services import Services
 from storage.models import Approval, Dataset, Plan, Run, Suggestion
 
 ASKED = "as you asked"
@@ -84,6 +87,12 @@ class Known:
     """What the try before this one has changed in the rows to learn from."""
     doubts: tuple[Doubt, ...] = ()
     """Rows that the last inspection found doubtful."""
+    ahead: RowsForecast | None = None
+    """What the last inspection expects of more rows."""
+    made: Dataset | None = None
+    """Made rows that the try before has learnt, or the one to go back to; None where it has none, or was better without."""
+    documents: tuple[Document, ...] = ()
+    """What rows may be made from beside the uploads."""
 
     @property
     def planned_rows(self) -> RowsChange:
@@ -107,8 +116,17 @@ class Known:
         return self.taking.numbers if self.taking else offers.taken(self.suggestions)
 
     @property
+    def about_made(self) -> made_wishes.Said | None:
+        """What the reply says about rows that a program makes."""
+        return made_wishes.read(self._said, self.data.labels) if self._said else None
+
+    @property
     def words(self) -> str:
-        """The reply, without what it says about the debugger's changes."""
+        """The reply, without what it says about the debugger's changes and about made rows."""
+        return self._said if self.about_made is None else self.about_made.rest
+
+    @property
+    def _said(self) -> str:
         if self.taking is not None:
             return self.taking.rest
         return (self.answer.comment or "") if self.answer is not None else ""
@@ -151,6 +169,8 @@ class Draft:
     """What was tried beforehand: the base without training, and models against each other."""
     rows: PlannedRows | None = None
     """What is changed in the rows to learn from."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """What is said about made rows: `generation` of the plan, and `made_rows` of the run where that changes."""
 
 
 def start(known: Known, model: str) -> Recipe:
@@ -318,7 +338,7 @@ async def _understood(
     about_rows = [] if wish is None else list(wish.notes)
     about_weights: list[str] = []
     if len(known.uploads) > 1 and weights.named(words):
-        about_weights = _about_weights(known, words)
+        about_weights = draft_notes.about_weights(known.run, known.uploads, words)
         words = weights.without_names(words)
     if (
         not words
@@ -331,7 +351,7 @@ async def _understood(
     changes, notes = backends.possible(understood.changes, settings.training)
     changes, refused = metric_plugins.possible(changes, settings.evaluation)
     said = [*about_rows, *notes, *refused, *understood.notes, *about_weights]
-    said += _about_repairs(known, words)
+    said += draft_notes.about_repairs(known.run, known.data, words)
     return changes, said
 
 
@@ -363,28 +383,3 @@ def _shape(parent: Parent | None) -> list[hyperparameters.Origin]:
 
 def _shaped(recipe: Recipe, parent: Parent | None) -> Recipe:
     return Recipe.model_validate(recipe.model_dump() | parent.shape) if parent else recipe
-
-
-def _about_weights(known: Known, words: str) -> list[str]:
-    """Say how much of each file is used now, or why it is as it was."""
-    if known.run.iteration > 1:
-        return [
-            "The files are used as before: a model has been tested on them. Start a new run to weigh them anew."
-        ]
-    try:
-        weights.settled([upload.name for upload in known.uploads], weights.named(words))
-    except UserError as error:
-        return [str(error)]
-    used = ", ".join(f"{upload.name} × {weights.of(upload):g}" for upload in known.uploads)
-    return [f"Used of the files' training rows: {used}."]
-
-
-def _about_repairs(known: Known, words: str) -> list[str]:
-    """Say what became of a wish to repair rows, which has been carried out by now where it could be."""
-    if not feedback.asks_for_repairs(words):
-        return []
-    if known.run.iteration > 1:
-        return [
-            "The rows are as they are: a model has been tested on them. Start a new run to repair them."
-        ]
-    return list(known.data.repaired) or ["I found nothing of that kind to repair in your rows."]

@@ -14,6 +14,8 @@ from storage.approvals import Answer
 from storage.models import Approval, Decision, EvaluationReport, Run
 
 POLICY = "policy:standing permission"
+EVENTS = {GateKind.DATA: "made"}
+"""Kinds of events that ask, where they are not called as the gate is: `data` tells of the uploads."""
 
 
 def ask(  # noqa: PLR0913  # who asks whom, about what, and for which time
@@ -25,10 +27,12 @@ def ask(  # noqa: PLR0913  # who asks whom, about what, and for which time
     revision: int,
     shown: dict[str, Any],
     permitted: bool = False,
+    needs_person: bool = False,
 ) -> Approval:
     """Open a gate and say so; `shown` is what the message shows and what a decision is bound to.
 
-    `permitted`: the plan, which a person has approved, says that nobody is asked.
+    `permitted`: the plan, which a person has approved, says that nobody is asked. `needs_person`: whoever has given a standing
+    permission could not know of this.
     """
     now = services.clock.now()
     limits = services.settings.approvals
@@ -48,12 +52,14 @@ def ask(  # noqa: PLR0913  # who asks whom, about what, and for which time
     events.say(
         session,
         number(run),
-        gate.value,
+        EVENTS.get(gate, gate.value),
         f"i{run.iteration}:gate:{gate}:{revision}",
         {**shown, "approval_id": approval.id},
         now,
     )
     standing = {*services.settings.approvals.policy, *run.policy} & STANDING
+    if needs_person:
+        standing = set()
     if (gate in standing or (permitted and gate in STANDING)) and approval.id is not None:
         answer = Answer(Decision.APPROVE, POLICY, "standing permission")
         if approvals.decide(session, approval.id, approval.shown_sha256, answer, now):

@@ -1,11 +1,12 @@
 """The loop on one page: nodes, edges and how a run is driven through them.
 
         ↑__________ repair rows __|
-    PREPARING → PLANNING → APPROVING → BUILDING → EVALUATING → REVIEWING → DELIVERING → DELIVERED
-                   ↑  ↑____ revise __|      | failed              | ❌ / reply
-                   └────────────────── DEBUGGING ←────────────────┘
+    PREPARING → PLANNING → APPROVING ───────────→ BUILDING → EVALUATING → REVIEWING → DELIVERING → DELIVERED
+                   ↑  ↑____ revise __|└→ ENRICHING ─↑ | failed               | ❌ / reply
+                   └─────────────────────── DEBUGGING ←──────────────────────┘
                                                           DELIVERED ⇄ EXPORTING
                                                           DELIVERED ⇄ PUBLISHING
+    Where the plan has rows that a program makes, ENRICHING makes them and asks whether they may be learnt from
     A run that improves a workflow takes the same phases; its review may lead to EVALUATING again, for some of the edits
     A person goes back to the plan of an earlier try: REVIEWING, DELIVERED or FAILED → PLANNING
     A person takes a try that was measured: PLANNING … REVIEWING, DELIVERED or FAILED → DELIVERING
@@ -24,7 +25,17 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from sqlmodel import Session
 
-from agents import debugger, evaluator, exporter, intake, orchestrator, publisher, trainer, work
+from agents import (
+    data_generator,
+    debugger,
+    evaluator,
+    exporter,
+    intake,
+    orchestrator,
+    publisher,
+    trainer,
+    work,
+)
 from agents.services import Services
 from agents.state import RunState
 from agents.workflow_loop import (
@@ -47,6 +58,7 @@ NODES: dict[Phase, tuple[str, Any]] = {
     Phase.PREPARING: ("intake", intake.prepare),
     Phase.PLANNING: ("orchestrator_plan", orchestrator.plan),
     Phase.APPROVING: ("orchestrator_approve", orchestrator.approve),
+    Phase.ENRICHING: ("data_generator", data_generator.enrich),
     Phase.BUILDING: ("trainer", trainer.train),
     Phase.EVALUATING: ("evaluator", evaluator.evaluate),
     Phase.REVIEWING: ("evaluator_review", evaluator.review),

@@ -21,11 +21,14 @@ def recipe_of(plan: Plan, training: Job | None) -> Recipe:
 
 
 def training_of(job: Job) -> TrainSpec:
-    """Return what a training did for the adapter that was kept: of several candidates, that one's part alone."""
+    """Return what a training did for the adapter that was kept: of several candidates, or of a trial, that one's part alone."""
     spec = TrainSpec.model_validate(job.spec)
     if not job.payload:
         return spec
-    chosen = TrainResult.model_validate(job.payload).chosen_candidate
+    result = TrainResult.model_validate(job.payload)
+    if spec.without is not None and result.learnt_made is not None:
+        return spec.with_made() if result.learnt_made else spec.without_made(result.steps_planned)
+    chosen = result.chosen_candidate
     return spec if chosen is None else spec.of_candidate(chosen)
 
 

@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     COMPARING = "comparing answers"
     ADVICE = "advice"
     PROPOSALS = "proposals"
+    ROWS = "made rows"
 
 
 def prices(settings: LLMSettings) -> Prices:

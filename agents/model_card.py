@@ -9,8 +9,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents import model_card_rows
 from agents.continuing import Parent
 from agents.jobs import EvaluateResult, ExportFormat, Kept, TrainResult, Verdict
+from agents.made_rows import MadeRows
 from agents.recipe import Method, Recipe, TargetModules, Tuning
 from configs.registry import ModelFacts
 from configs.schema import Backend
@@ -59,6 +61,8 @@ WHAT: dict[Tuning, dict[ExportFormat | None, str]] = {
         ExportFormat.GGUF: "A fully fine-tuned model as a GGUF file",
     },
 }
+SYNTHETIC = "synthetic-data"
+"""Tag of what has learnt from made rows."""
 TAGS = {Tuning.LORA: "lora", Tuning.FULL: "full-fine-tuning"}
 LAYERS = {
     TargetModules.ALL_LINEAR: "all linear layers",
@@ -86,6 +90,10 @@ class Parcel:
     """The adapter of an earlier run that the training started from."""
     weights: dict[str, float] = field(default_factory=dict)
     """How much of each file was used, by role, where there are several."""
+    made: MadeRows | None = None
+    """What is known of made rows that the adapter has learnt."""
+    unused: MadeRows | None = None
+    """The same of made rows that the training was no better with."""
 
     @property
     def base(self) -> str:
@@ -126,6 +134,8 @@ def metadata(parcel: Parcel, name: str, form: ExportFormat | None = None) -> dic
     found["library_name"] = LIBRARIES[form]
     found["pipeline_tag"] = task
     found["tags"] = [TAGS[parcel.recipe.tuning], parcel.recipe.method.value, "tunewright"]
+    if parcel.made is not None:
+        found["tags"].append(SYNTHETIC)
     # a test set that was opened more than once has helped to choose what it then judges
     if parcel.evaluated.openings == 1:
         found["model-index"] = [_results(parcel.evaluated, name, task)]
@@ -221,7 +231,7 @@ Method {recipe.method.value} by {PROGRAMS[recipe.backend]}, {_what_was_trained(r
 {trained.best_step} {_chosen(trained)}. `run.lock.json` has data hashes, seeds and versions.
 {_started_from(parcel)}The base weights it was trained on have SHA-256 `{trained.base_sha256}`.{DEQUANTISED if parcel.dequantised else ""}
 
-The rows it was trained and measured on are private and not part of this.
+{model_card_rows.made_rows(parcel.made, parcel.unused, trained)}The rows it was trained and measured on are private and not part of this.
 
 ## Licence
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents import row_changes
+from agents import made_wishes, row_changes
 from agents.candidates import CHOICE
+from agents.made_wishes import NOTHING, MadeRowsWish
 from agents.recipe import Recipe, RecipeChange, is_done
 from agents.row_changes import RowsChange
 from storage.models import Suggestion
@@ -131,6 +132,29 @@ def rows(
     return now
 
 
+def made_rows(suggestions: Sequence[Suggestion], numbers: frozenset[int]) -> MadeRowsWish:
+    """Return which rows are to be made by the changes with these numbers."""
+    wish = NOTHING
+    there = numbered(suggestions)
+    for number in sorted(numbers):
+        if (change := _of_made_rows(there[number])) is not None:
+            wish = change.after(wish)
+    return wish
+
+
+def made_rows_taken(
+    suggestions: Sequence[Suggestion], numbers: frozenset[int], now: MadeRowsWish
+) -> MadeRowsWish:
+    """Return which rows are to be made: those of the plan, without what is not taken any more, with what is taken anew."""
+    there, before = numbered(suggestions), taken(suggestions)
+    given_back = made_rows(suggestions, before - numbers)
+    labels = {stratum.label for stratum in given_back.strata}
+    now = now.model_copy(
+        update={"strata": tuple(stratum for stratum in now.strata if stratum.label not in labels)}
+    )
+    return made_rows(suggestions, (numbers - before) & frozenset(there)).after(now)
+
+
 def _merged(one: RowsChange, other: RowsChange) -> RowsChange:
     known = {row for row, _answer in one.relabelled}
     added = tuple((row, answer) for row, answer in other.relabelled if row not in known)
@@ -161,7 +185,8 @@ def shown(suggestions: Sequence[Suggestion], recipe: Recipe) -> list[dict[str, A
 
 def of_recipe(suggestion: Suggestion) -> RecipeChange | None:
     """Return the change of the recipe that a suggestion proposes; None where it proposes none."""
-    if suggestion.change is None or row_changes.is_of_rows(suggestion.change):
+    change = suggestion.change
+    if change is None or row_changes.is_of_rows(change) or made_wishes.is_wish(change):
         return None
     return RecipeChange.model_validate(suggestion.change)
 
@@ -176,6 +201,12 @@ def _of_rows(suggestion: Suggestion) -> RowsChange | None:
     if suggestion.change is None or not row_changes.is_of_rows(suggestion.change):
         return None
     return RowsChange.model_validate(suggestion.change)
+
+
+def _of_made_rows(suggestion: Suggestion) -> MadeRowsWish | None:
+    if not made_wishes.is_wish(suggestion.change):
+        return None
+    return MadeRowsWish.model_validate(suggestion.change)
 
 
 def _without(words: str, match: re.Match[str]) -> str:

@@ -16,19 +16,18 @@ from agents import (
     feedback,
     gates,
     judging,
-    kept,
+    known_for_plan,
     memory,
     methods,
     offers,
+    planned_generation,
     planned_rows,
     planning,
-    row_changes,
     selection,
     weights,
     work,
 )
 from agents.jobs import (
-    InspectResult,
     IntakeResult,
     JobKind,
     MeasureResult,
@@ -51,11 +50,10 @@ MEASURING_SECONDS = 90.0
 async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
     """Measure model and rows, make a plan by rules and wishes, and ask for approval."""
     services = runtime.context
-    known = await services.db.read(_known, state["run_id"])
+    known = await services.db.read(known_for_plan.read, state["run_id"])
     rows, about_rows = await planned_rows.make(services, known)
     if rows is not None:
-        fewer = known.data.model_copy(update={"train_rows": rows.train.rows})
-        known = replace(known, data=fewer)
+        known = _with_rows(known, rows.train.rows)
     model = _wished_model(known)
     method = drafts.start(known, model or known.run.model).method
     chosen = None
@@ -66,25 +64,28 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
         )
         model = None if chosen is None else chosen.model
     model = model or known.run.model
+    made = await planned_generation.make(services, known, rows, method)
     measured_job = await _measured(services, known, model)
     measured = MeasureResult.model_validate(work.payload(measured_job))
-    draft = await drafts.make(services, known, model, measured)
-    recipe, origins, said = backends.settled(
-        draft.recipe,
-        draft.origins,
-        services.settings.training,
-        first=known.before is None,
-        goes_on=known.run.parent is not None,
-    )
+    mine = known.data.train_rows
+    known = _with_rows(known, mine + (made.planned.rows if made.planned else 0))
+    draft = await _drafted(services, known, model, measured)
+    if (fitting := planned_generation.fitting(made, draft.recipe)) is not made:
+        made = fitting
+        known = _with_rows(known, mine + (made.planned.rows if made.planned else 0))
+        draft = await _drafted(services, known, model, measured)
     found = _found(services, measured, chosen)
     draft = replace(
         draft,
-        recipe=recipe,
-        origins=origins,
-        notes=[*draft.notes, *about_rows, *said],
-        changes=[*planned_rows.difference(known, rows), *draft.changes],
-        found=found | planned_rows.shown(rows),
+        notes=[*draft.notes, *about_rows, *made.notes],
+        changes=[
+            *planned_rows.difference(known, rows),
+            *planned_generation.difference(known, made.planned),
+            *draft.changes,
+        ],
+        found=found | planned_rows.shown(rows) | planned_generation.shown(made.planned),
         rows=rows,
+        made=made.as_rows,
     )
     if chosen is not None:
         draft.origins.insert(0, ("model", chosen.model, chosen.why))
@@ -97,6 +98,7 @@ async def plan(state: RunState, runtime: Runtime[Services]) -> RunState:
         services.settings.evaluation,
         services.settings.training.save_steps,
     )
+    estimate = planned_generation.with_it(estimate, made.planned)
     money = services.settings.budgets
     estimate = replace(estimate, cost=budget.cost(estimate.total_s, money), currency=money.currency)
     if (judge := judging.named(draft.recipe.rewards, services.llm)) is not None:
@@ -132,48 +134,24 @@ async def deliver(state: RunState, runtime: Runtime[Services]) -> RunState:
     return state
 
 
-def _known(session: Session, run_id: int) -> drafts.Known:
-    run = runs.get(session, run_id)
-    intake_job = jobs.latest(session, run_id, JobKind.INTAKE)
-    sets = {role: datasets.find(session, run_id, role) for role in ("train", "dev")}
-    files = {role: dataset for role, dataset in sets.items() if dataset is not None}
-    if intake_job is None or len(files) < len(sets):
-        raise LookupError(f"run {run_id} has no data to plan with")
-    this = datasets.latest_plan(session, run_id, run.iteration)
-    revert = None if run.revert is None else drafts.Revert.model_validate(run.revert)
-    before = _as_trained(session, datasets.latest_plan(session, run_id, run.iteration - 1))
-    looked = jobs.latest(session, run_id, JobKind.INSPECT)
-    found = (looked.payload if looked else None) or {}
-    answer = None
-    if this is not None:
-        for gate in (GateKind.CHANGE, GateKind.PLAN):
-            answer = answer or approvals.find(session, run_id, gate, run.iteration, this.revision)
-    return drafts.Known(
-        run=run,
-        uploads=datasets.uploads(session, run_id),
-        data=IntakeResult.model_validate(work.payload(intake_job)),
-        files=files,
-        before=this or _as_trained(session, datasets.latest_plan(session, run_id)),
-        answer=answer,
-        suggestions=[]
-        if revert is not None
-        else datasets.suggestions(session, run_id, run.iteration - 1),
-        tried=before,
-        revert=revert,
-        earlier=_as_trained(session, datasets.latest_plan(session, run_id, revert.iteration))
-        if revert
-        else None,
-        carried=row_changes.change_of(None if before is None else before.rows),
-        doubts=InspectResult.model_validate(found).doubts if found else (),
+def _with_rows(known: drafts.Known, rows: int) -> drafts.Known:
+    """Return what is known with another number of rows to learn from."""
+    return replace(known, data=known.data.model_copy(update={"train_rows": rows}))
+
+
+async def _drafted(
+    services: Services, known: drafts.Known, model: str, measured: MeasureResult
+) -> drafts.Draft:
+    """Return the plan that rules and wishes make, with the back end that can carry it out."""
+    draft = await drafts.make(services, known, model, measured)
+    recipe, origins, said = backends.settled(
+        draft.recipe,
+        draft.origins,
+        services.settings.training,
+        first=known.before is None,
+        goes_on=known.run.parent is not None,
     )
-
-
-def _as_trained(session: Session, plan: Plan | None) -> Plan | None:
-    """Return a plan with the candidate that its training has kept, if it had several."""
-    if plan is None:
-        return None
-    training = jobs.latest(session, plan.run_id, JobKind.TRAIN, plan.iteration)
-    return kept.plan_of(plan, training)
+    return replace(draft, recipe=recipe, origins=origins, notes=[*draft.notes, *said])
 
 
 def _wished_model(known: drafts.Known) -> str | None:
@@ -283,6 +261,7 @@ def _save_plan(
         asked=draft.asked,
         settings=in_force(services.settings),
         rows=None if draft.rows is None else draft.rows.model_dump(mode="json"),
+        generation=draft.made.get("generation"),
         created_at=services.clock.now(),
     )
     session.add(row)
@@ -308,7 +287,8 @@ def _save_plan(
         **draft.found,
     }
     gates.ask(session, services, run, GateKind.PLAN, revision=revision, shown=shown)
-    runs.move(session, run, Phase.APPROVING, model=draft.recipe.model, revert=None)
+    told = {name: value for name, value in draft.made.items() if name == "made_rows"}
+    runs.move(session, run, Phase.APPROVING, model=draft.recipe.model, revert=None, **told)
 
 
 def _goes_on_from(run: Run) -> dict[str, Any]:
@@ -340,7 +320,7 @@ def _go_on(session: Session, services: Services, run: Run, answered: Approval) -
             refused = budget.reserve(session, services, run)
             if refused is None:
                 planned_rows.settle(session, services, run)
-                runs.move(session, run, Phase.BUILDING)
+                runs.move(session, run, _after_approval(session, run))
             else:
                 work.fail(session, services, run, refused + " `resume` asks again.")
         case Decision.REVISE:
@@ -351,6 +331,13 @@ def _go_on(session: Session, services: Services, run: Run, answered: Approval) -
             work.fail(
                 session, services, run, "Nobody answered the plan in time. `resume` asks again."
             )
+
+
+def _after_approval(session: Session, run: Run) -> Phase:
+    """Return where an approved plan goes on: rows are made first where it has some."""
+    plan = datasets.latest_plan(session, work.number(run), run.iteration)
+    made = planned_generation.of_plan(plan.generation if plan else None)
+    return Phase.ENRICHING if made else Phase.BUILDING
 
 
 def _revise(session: Session, run: Run, words: str) -> None:

@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from agents import row_changes, work
 from agents.drafts import Known
-from agents.jobs import row_name
+from agents.jobs import MADE_ROWS, row_name
 from agents.row_changes import FEWEST_LEFT, KeptFile, PlannedRows, RowsChange
 from agents.services import Services
 from storage import datasets
@@ -27,18 +27,21 @@ async def make(services: Services, known: Known) -> tuple[PlannedRows | None, li
     raw = await asyncio.to_thread(services.files.path(known.files["train"].sha256).read_bytes)
     done = row_changes.carried_out(raw, known.rows)
     notes = []
-    if done.missing:
-        named = ", ".join(row_name(row) for row in done.missing[:5])
+    # made rows lie in a file of their own (agents.data_generator)
+    missing = [row for row in done.missing if row <= MADE_ROWS]
+    if missing:
+        named = ", ".join(row_name(row) for row in missing[:5])
         notes.append(f"Not among the rows to learn from, so nothing changes there: {named}.")
     if done.after < FEWEST_LEFT:
         notes.append(f"That would leave {done.after} rows to learn from, so all of them are used.")
         return None, notes
-    if not done.aside:
+    change = known.rows.keeping(missing)
+    if not change:
         return None, notes
     train = await asyncio.to_thread(services.files.put, done.train)
     aside = await asyncio.to_thread(services.files.put, done.put_aside)
     return PlannedRows(
-        change=known.rows.keeping(done.missing),
+        change=change,
         before=done.before,
         train=KeptFile.of(train, done.after),
         put_aside=KeptFile.of(aside, done.aside),
@@ -80,6 +83,8 @@ def settle(session: Session, services: Services, run: Run) -> None:
     plan = datasets.latest_plan(session, run_id, iteration)
     planned = PlannedRows.model_validate(plan.rows) if plan is not None and plan.rows else None
     files = {"train": planned.train, "aside": planned.put_aside} if planned else {}
+    for role in (datasets.MADE, datasets.UNUSED, datasets.WITHOUT):  # of an earlier version
+        datasets.remove(session, run_id, datasets.role_of_try(role, iteration))
     for role in ("train", "aside"):
         own = datasets.role_of_try(role, iteration)
         if role not in files:

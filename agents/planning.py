@@ -58,6 +58,10 @@ class Estimate:
     """How often, at most."""
     all_steps: int | None = None
     """Steps of all candidates together; None where there are none."""
+    make_s: float = 0.0
+    """To make rows, and to look at them."""
+    without_s: float = 0.0
+    """The same training once more without the made rows, to compare."""
 
     @property
     def fits(self) -> bool:
@@ -75,8 +79,8 @@ class Estimate:
 
     @property
     def total_s(self) -> float:
-        """Training and evaluation together."""
-        return self.train_s + self.evaluate_s
+        """All that a try takes."""
+        return self.make_s + self.train_s + self.without_s + self.evaluate_s
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""

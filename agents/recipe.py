@@ -73,6 +73,8 @@ AUTOTRAINED = (Method.SFT, Method.DPO, Method.ORPO)
 
 COMPARABLE = (Method.SFT, Method.DPO, Method.KTO, Method.ORPO, Method.CPO)
 """Methods whose dev loss tells which of several candidates learns best."""
+TRIABLE = tuple(method for method in COMPARABLE if method is not Method.KTO)
+"""Those of them for which a single dev row has a loss of its own: KTO's compares the rows of a batch."""
 
 
 OF_METHOD = {

@@ -36,6 +36,8 @@ class _Known:
     dev: Dataset
     gate: Approval | None
     tried: "_Tried"
+    without: Dataset | None = None
+    """The rows without made ones, where the training is compared with one on these."""
 
     @property
     def job(self) -> Job | None:
@@ -138,6 +140,9 @@ def _known(session: Session, run_id: int) -> _Known:
         dev=dev_set,
         gate=approvals.latest(session, run_id, GateKind.CHECKPOINT, run.iteration),
         tried=_tried(session, run, JobKind.TRAIN),
+        without=datasets.find(
+            session, run_id, datasets.role_of_try(datasets.WITHOUT, run.iteration)
+        ),
     )
 
 
@@ -168,13 +173,15 @@ def _open(session: Session, services: Services, known: _Known, *, finish_now: bo
             "finish_now": finish_now,
             "rows_at_once": _rows_at_once(known.tried),
             **work.reward_model(session, services, known.run, known.run.iteration),
+            "without": work.file_ref(services, known.without) if known.without else None,
             "parent": continuing.adapter_of(services, known.run),
             **judging.fields(services, known.plan, JobKind.TRAIN),
         }
     )
     _tell_halving(session, services, known.run, known.tried)
     attempt = known.job.attempt + 1 if known.job else 1
-    expected_s = planning.Estimate(**known.plan.estimate).train_s
+    estimate = planning.Estimate(**known.plan.estimate)
+    expected_s = estimate.train_s + (estimate.without_s if known.without else 0.0)
     return work.open_job(
         session,
         services,
@@ -250,7 +257,30 @@ def _ask(session: Session, services: Services, known: _Known, job: Job) -> Appro
 
 def _hand_on(session: Session, services: Services, known: _Known) -> None:
     _close_gate(session, services, known)
+    _settle_made_rows(session, known)
     runs.move(session, known.run, Phase.EVALUATING)
+
+
+def _settle_made_rows(session: Session, known: _Known) -> None:
+    """Let the try have learnt from what its adapter has learnt from: the training was no better with made rows."""
+    trained = TrainResult.model_validate(work.payload(known.job)) if known.job else None
+    if trained is None or trained.learnt_made is not False or known.without is None:
+        return
+    run_id, iteration = work.number(known.run), known.run.iteration
+    made = datasets.made_of(session, run_id, iteration)
+    if made is not None:
+        datasets.rename(session, made, datasets.role_of_try(datasets.UNUSED, iteration))
+    again = (known.plan.generation or {}).get("again")
+    earlier = None if again is None else datasets.made_of(session, run_id, again)
+    if earlier is not None:  # those that it has learnt before are no part of the comparison
+        role = datasets.role_of_try(datasets.MADE, iteration)
+        kept = earlier.model_dump(exclude={"id"}) | {"role": role, "name": f"{role}.jsonl"}
+        datasets.keep(session, Dataset(**kept))
+    train = datasets.find(session, run_id, datasets.role_of_try("train", iteration))
+    if train is not None:
+        train.sha256, train.size_bytes = known.without.sha256, known.without.size_bytes
+        train.rows = known.without.rows
+        session.add(train)
 
 
 def _to_debugger(session: Session, services: Services, known: _Known) -> None:

@@ -128,6 +128,11 @@ def rows_at_once(session: Session, job: Job) -> int:
     return spec.rows_at_once or recipes.rows_at_once(spec.recipe, device)
 
 
+def file_of(file: StoredFile, name: str) -> FileRef:
+    """Return a file of the store as a job is given it."""
+    return FileRef(path=str(file.path), sha256=file.sha256, size_bytes=file.size_bytes, name=name)
+
+
 def file_ref(services: Services, dataset: Dataset) -> FileRef:
     """Return a kept data set as a job is given it."""
     return FileRef(

@@ -8,6 +8,7 @@ BENCHMARKS = (
     "benchmarks.training_speed",
     "benchmarks.evaluation_speed",
     "benchmarks.house_records",
+    "benchmarks.generated_rows",
     "benchmarks.workflow_faults",
 )
 

@@ -3,7 +3,6 @@
 Exit codes: docs/command-line.md.
 """
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -19,14 +18,19 @@ from bot.command_line import (
     EXIT_RUN_FAILED,
     EXIT_USAGE,
     AsJson,
+    ContinueFrom,
     DataDir,
+    Generate,
     Serve,
+    Weights,
     carry_out,
     finish,
     load,
     serves,
 )
 from bot.config_commands import config_app
+from bot.library_commands import knowledge_app
+from bot.upkeep_commands import doctor, install
 from bot.workflow_checks import checks_app
 from bot.workflow_commands import workflow_app
 from bot.workflow_models import workflow_list_models
@@ -52,7 +56,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(doctor)
+app.command()(install)
 app.add_typer(config_app, name="config")
+app.add_typer(knowledge_app, name="knowledge")
 workflow_app.command("list-models")(workflow_list_models)
 workflow_app.add_typer(checks_app)
 app.add_typer(workflow_app, name="workflow")
@@ -107,17 +114,9 @@ def finetune(  # noqa: PLR0913  # one argument per option
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe."),
     ] = None,
-    weight: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE=NUMBER",
-            help="How much of one of several files is used: 0.5 half of it, 2 twice.",
-        ),
-    ] = None,
-    continue_from: Annotated[
-        int | None,
-        typer.Option(metavar="RUN", help="Train the adapter of this run further."),
-    ] = None,
+    weight: Weights = None,
+    continue_from: ContinueFrom = None,
+    generate: Generate = None,
     serve: Serve = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -125,7 +124,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
 
     Example: tunewright finetune tickets.csv --task "classify tickets" --set epochs=2
     """
-    from agents import weights
+    from agents import made_wishes, weights
     from agents.feedback import from_pair
     from agents.services import UserError
     from bot.session import Job
@@ -134,6 +133,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
     try:
         wishes = [from_pair(pair) for pair in set_ or []]
         weighed = tuple(weights.from_pair(pair) for pair in weight or [])
+        made_rows = made_wishes.of_option(generate)
     except UserError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE) from error
@@ -149,6 +149,7 @@ def finetune(  # noqa: PLR0913  # one argument per option
             wishes=wishes,
             policy=policy,
             continue_from=continue_from,
+            made_rows=made_rows,
             serve=serves(serve),
         ),
         data_dir,
@@ -375,20 +376,6 @@ def deliver(
     from bot.session import Job
 
     finish(Job(run_id=run_id, deliver=True, deliver_try=number, serve=serves(serve)), data_dir)
-
-
-@app.command()
-def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Check token, intents, disk, database, model and launcher; each failure comes with its fix."""
-    from bot import doctor as checks
-
-    loaded = load(data_dir)
-    found = asyncio.run(checks.examine(loaded.settings))
-    if as_json:
-        typer.echo(json.dumps([check.as_json() for check in found], indent=1))
-    else:
-        checks.show(found)
-    raise typer.Exit(EXIT_OK if all(check.ok or check.optional for check in found) else EXIT_CONFIG)
 
 
 def main() -> None:

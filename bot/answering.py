@@ -8,7 +8,7 @@ from sqlmodel import Session
 from agents import budget
 from agents.continuing import Parent
 from agents.services import Services, UserError
-from bot import controls, delivering, further_wishes, rights, workflow_answers
+from bot import controls, delivering, further_wishes, made_answers, rights, workflow_answers
 from bot.surface import Person
 from bot.text import plain
 from configs.schema import GateKind
@@ -124,6 +124,9 @@ def _checked(
             raise UserError(YES_OR_NO[approval.gate])
         if run.target is Target.WORKFLOW:
             workflow_answers.check_words(session, approval, answer.comment or "")
+            return None
+        if approval.gate == GateKind.DATA:
+            made_answers.check_words(session, approval, answer.comment or "")
             return None
         return further_wishes.read(session, run, approval, person, answer.comment or "")
     asks_for_time = approval.gate in {GateKind.PLAN, GateKind.CHANGE}

@@ -17,7 +17,7 @@ from agents import graph, llm
 from agents.adviser import Adviser
 from agents.dispatch import Dispatcher
 from agents.jury import Jury
-from agents.launchers import WORKFLOW, Launcher
+from agents.launchers import GENERATION, WORKFLOW, Launcher
 from agents.launchers.local import LocalLauncher
 from agents.services import Clock, Services, SystemClock
 from agents.workflow.workplace import API_KEY
@@ -136,9 +136,12 @@ async def open_app(
 
 
 def _launcher(settings: Settings) -> Launcher:
-    """Return what starts jobs; those of workflows alone get the key of their back end."""
+    """Return what starts jobs. A key of a back end goes to the jobs that ask it: of workflows, of rows that are made."""
     key = settings.workflows.api_key
-    secrets = {} if key is None else {WORKFLOW: {API_KEY: key.get_secret_value()}}
+    secrets = {
+        WORKFLOW: {} if key is None else {API_KEY: key.get_secret_value()},
+        GENERATION: llm.key_for_child(settings),
+    }
     return LocalLauncher(settings.launcher, secrets)
 
 

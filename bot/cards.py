@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from agents import gates
 from agents.jobs import ExportFormat, Parity
 from bot import (
     blind_cards,
     data_cards,
     data_map,
+    made_cards,
     publish_cards,
     question_cards,
     reports,
@@ -29,6 +31,7 @@ PHASES = {
     Phase.PREPARING: "reading the data",
     Phase.PLANNING: "making a plan",
     Phase.APPROVING: "waiting for a yes to the plan",
+    Phase.ENRICHING: "making rows",
     Phase.BUILDING: "training",
     Phase.EVALUATING: "measuring base against tuned",
     Phase.REVIEWING: "waiting for a yes to the result",
@@ -237,6 +240,7 @@ OF_MODELS: dict[str, Callable[[Scene], Card]] = {
     GateKind.READING.value: question_cards.reading,
     GateKind.PLAN.value: question_cards.plan,
     GateKind.CHANGE.value: question_cards.change,
+    gates.EVENTS[GateKind.DATA]: made_cards.question,
     GateKind.CHECKPOINT.value: question_cards.checkpoint,
     GateKind.REPORT.value: question_cards.report,
     GateKind.PUBLISH.value: publish_cards.question,

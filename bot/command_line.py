@@ -32,6 +32,19 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ContinueFrom = Annotated[
+    int | None, typer.Option(metavar="RUN", help="Train the adapter of this run further.")
+]
+Generate = Annotated[
+    str | None, typer.Option(help="Make rows too: off, auto (as many as are missing), or a number.")
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE=NUMBER",
+        help="How much of one of several files is used: 0.5 half of it, 2 twice.",
+    ),
+]
 Serve = Annotated[
     bool | None,
     typer.Option(

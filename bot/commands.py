@@ -21,6 +21,7 @@ from agents import (
 )
 from agents.continuing import Parent
 from agents.jobs import ExportFormat
+from agents.made_wishes import MadeRowsWish
 from agents.recipe import Recipe, RecipeChange
 from agents.services import Services, UserError
 from bot import (
@@ -38,6 +39,7 @@ from bot.answering import Effect, Reaction
 from bot.blind import Blind
 from bot.downloads import Links
 from bot.fetching import ADAPTER, Fetched
+from bot.library import Library
 from bot.notebook import told
 from bot.notebook.differences import Difference
 from bot.notebook.round_differences import RoundDifference
@@ -77,6 +79,8 @@ class Start:
     """By name of the file; the words of the goal may name some too."""
     continue_from: int | None = None
     """Run whose adapter is trained further; the words of the goal may name it too."""
+    made_rows: MadeRowsWish | None = None
+    """Rows that a program is to make, or that none are; None: nothing was said."""
     sees_all: bool = False
     """Somebody at the machine itself, where every run's files can be read anyway."""
 
@@ -92,6 +96,11 @@ class Commands:
     def blind(self) -> Blind:
         """What people may do about the answers of base and tuned."""
         return Blind(self.services)
+
+    @property
+    def library(self) -> Library:
+        """What people may do with the documents that runs look things up in."""
+        return Library(self.services)
 
     async def start(self, wish: Start) -> Run:
         """Start a run, once.
@@ -328,6 +337,7 @@ def _start(
             policy=[gate.value for gate in wish.policy],
             wishes=[change.model_dump(mode="json") for change in wish.wishes],
             parent=parent.model_dump(mode="json") if parent else None,
+            made_rows=None if wish.made_rows is None else wish.made_rows.model_dump(mode="json"),
             created_at=now,
         ),
     )

@@ -20,7 +20,7 @@ _WISH = re.compile(
     r"best(?:\s+(?:one|try|so\s+far))*)(?:\s+please)?\s*[.!]?\s*",
     re.IGNORECASE,
 )
-ANSWERED = frozenset({GateKind.PLAN, GateKind.CHANGE, GateKind.REPORT})
+ANSWERED = frozenset({GateKind.PLAN, GateKind.CHANGE, GateKind.DATA, GateKind.REPORT})
 """Questions that handing over a try answers."""
 WORDS = "Hand over try {}."
 LATER = frozenset({Phase.DELIVERING, Phase.EXPORTING, Phase.PUBLISHING})

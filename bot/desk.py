@@ -10,10 +10,12 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from agents import made_wishes
 from agents.jobs import WorkflowWish
 from agents.services import Services, UserError
 from agents.workflow.yaml_source import MAX_SIZE_BYTES
 from bot.commands import METHODS, Commands, Start
+from bot.library import MAX_DOCUMENT_BYTES
 from bot.surface import Person, Surface
 from bot.text import size
 from bot.uploads import MOST_FILES, Upload
@@ -52,6 +54,10 @@ class Wish:
     """Run whose adapter is to be trained further."""
     more: list[dict[str, Any]] = field(default_factory=list)
     """Further files: `file_name`, `size_bytes` and the `request` that fetches each."""
+    generate: str | None = None
+    """Rows that a program is to make: `off`, `auto` or their number."""
+    document: bool = False
+    """The file goes into the library; no run is started."""
     workflow: dict[str, Any] | None = None
     """How a workflow is to be improved (`agents.jobs.WorkflowWish`); its tests are the further file. None: a model is trained."""
     request: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +85,10 @@ class Desk:
         Raises: UserError: it is refused at once: no right, or a file that is announced as too large.
         """
         self.commands.check_may_start(wish.person, wish.guild)
-        if wish.workflow is not None:
+        made_wishes.of_option(wish.generate)
+        if wish.document:
+            self.commands.library.check(wish.person, wish.guild, wish.file_name)
+        elif wish.workflow is not None:
             for name in (wish.file_name, *(more["file_name"] for more in wish.more)):
                 check_name(name)
             check_goal(wish.goal)
@@ -113,8 +122,11 @@ class Desk:
             return  # that surface is switched off today; the wish waits for it
         state, run_id = InboxState.DONE, None
         try:
-            run_id = await self._start(wish, surface)
-            text = f"Run #{run_id} has started. Its thread tells how it goes."
+            if wish.document:
+                text = await self._add(wish, surface)
+            else:
+                run_id = await self._start(wish, surface)
+                text = f"Run #{run_id} has started. Its thread tells how it goes."
         except UserError as error:
             state, text = InboxState.REFUSED, str(error)
         except OSError as error:
@@ -146,10 +158,16 @@ class Desk:
                 method=wish.method,
                 continue_from=wish.continue_from,
                 more=tuple(more),
+                made_rows=made_wishes.of_option(wish.generate),
             )
         )
         assert run.id is not None
         return run.id
+
+    async def _add(self, wish: Wish, surface: Surface) -> str:
+        file = await self._fetched(surface, wish, wish.request)
+        library = self.commands.library
+        return await library.add(wish.person, wish.guild, file, wish.file_name)
 
     async def _start_workflow(self, wish: Wish, file: Upload, more: list[Upload]) -> int:
         run = await self.commands.start_workflow(
@@ -177,6 +195,8 @@ class Desk:
     def _limit(self, wish: Wish) -> int:
         """Return how large a file of a wish may be."""
         most = self.services.settings.intake.max_upload_bytes
+        if wish.document:
+            return min(most, MAX_DOCUMENT_BYTES)
         return most if wish.workflow is None else min(most, MAX_SIZE_BYTES)
 
     def _give_up(self, row_id: int, error: OSError) -> bool:
@@ -187,4 +207,5 @@ class Desk:
 
 def _too_large(wish: Wish, limit_bytes: int) -> str:
     advice = "Send fewer rows." if wish.workflow is None else "Workflows and tests are smaller."
+    advice = "Split the document." if wish.document else advice
     return f"That file is larger than {size(limit_bytes)}, the most I take here. {advice}"

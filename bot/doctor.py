@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import autotrain, hub
-from bot import llm_health, workflow_health
+from bot import curator_health, llm_health, workflow_health
 from bot.checks import Check
 from bot.notebook import health
 from configs.schema import Backend, Settings
@@ -63,6 +63,7 @@ async def examine(settings: Settings) -> list[Check]:
         _model,
         _launcher,
         _autotrain,
+        curator_health.examine,
         _port,
         _charts,
     ]

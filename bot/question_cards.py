@@ -9,7 +9,7 @@ from agents.jobs import Reading, Sample
 from agents.planning import Estimate
 from agents.recipe import Recipe
 from agents.rewards import Judge
-from bot import blind_cards, candidate_cards, data_cards, llm_lines, reports
+from bot import blind_cards, candidate_cards, data_cards, llm_lines, made_plans, reports
 from bot.scenes import Scene
 from bot.status_cards import progress
 from bot.surface import Card, Question, Tone
@@ -55,10 +55,12 @@ def plan(scene: Scene) -> Card:
     shown = scene.event.payload
     recipe = Recipe.model_validate(shown["recipe"])
     guess = Estimate(**shown["estimate"])
+    made = shown.get("generation")
     lines = [
-        f"Teach **{plain(recipe.model, 80)}** with {guess.train_rows:,} of your rows, {recipe.epochs:g} times over"
+        f"Teach **{plain(recipe.model, 80)}** with {made_plans.mine_and_made(guess, made)}, {recipe.epochs:g} times over"
         f" ({guess.steps:,} steps), then let base and tuned answer {guess.test_rows:,} rows neither has seen.",
         *candidate_cards.planned(recipe, guess),
+        *made_plans.planned(made, guess),
         *_parent_sentences(shown.get("parent")),
         f"Takes about **{duration(guess.total_s)}** on this machine (measured: {guess.step_s:.1f} s a step).",
         *_cost_sentence(guess),
@@ -287,10 +289,10 @@ def checkpoint(scene: Scene) -> Card:
 def report(scene: Scene) -> Card:
     """Show a verdict and ask whether it is good enough."""
     training = scene.job.payload if scene.job else None
-    card = reports.report_card(scene.event.payload, training)
+    card = reports.report_card(scene.event.payload, training, scene.made)
     told = blind_cards.opinions(scene.opinions)
+    reported = reports.reported(scene.run, scene.event, scene.job, scene.made)
     used = llm_lines.used(scene.expenses)
-    reported = reports.reported(scene.run, scene.event, scene.job)
     return ask(
         scene,
         replace(

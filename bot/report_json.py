@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from agents.made_rows import MadeRows
 from bot import caveats, reports
 from bot.page import spoken
 from bot.reported import Reported
@@ -34,9 +35,16 @@ def as_json(told: Reported) -> bytes:
         "sentence": spoken.words(lines[0]),
         "remarks": [spoken.words(line) for line in (*lines[1:], *evidence)],
         "evaluation": result.model_dump(mode="json", exclude=ON_THIS_MACHINE),
+        "made_rows": None if told.made is None else _without_people(told.made),
         "training": training and {k: v for k, v in training.items() if k != "adapter_dir"},
     }
     return (json.dumps(_finite(written), indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _without_people(made: MadeRows) -> dict[str, Any]:
+    """Return what is known of made rows; the file names no person."""
+    known = made.model_dump(mode="json")
+    return known | {"struck": [one.number for one in made.struck]}
 
 
 def _finite(value: Any) -> Any:

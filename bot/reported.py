@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agents.jobs import EvaluateResult, TrainResult
+from agents.made_rows import MadeRows
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,5 @@ class Reported:
     """The training was stopped early; the best step until then was measured."""
     result: EvaluateResult
     training: TrainResult | None
+    made: MadeRows | None = None
+    """What is known of made rows that it has learnt, or was better without."""

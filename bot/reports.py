@@ -14,8 +14,10 @@ from agents.jobs import (
     Slice,
     TrainResult,
     Verdict,
+    row_name,
 )
-from bot import candidate_cards, caveats, dependence, examples, metric_tables
+from agents.made_rows import MadeRows
+from bot import candidate_cards, caveats, dependence, examples, made_report, metric_tables
 from bot.charts import Bar, ChartSpec, comparison_chart, sparkline
 from bot.reported import Reported
 from bot.surface import Card, Field
@@ -34,7 +36,9 @@ SHOWN_ITEMS = 2
 """Best and worst on the card; the attached report has five of each."""
 
 
-def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
+def report_card(
+    shown: dict[str, Any], training: dict[str, Any] | None, made: MadeRows | None = None
+) -> Card:
     """Return the card of an evaluation, without its question."""
     result = EvaluateResult.model_validate(shown["report"])
     weak = [item for item in result.worst if item.tuned_score < 1]
@@ -62,11 +66,11 @@ def report_card(shown: dict[str, Any], training: dict[str, Any] | None) -> Card:
             for c in metric_tables.on_card(result)
         ),
         charts=(comparison(result), *loss_chart(training)),
-        report=full_report(result, training),
+        report=full_report(result, training, made),
     )
 
 
-def reported(run: Run, event: Event, job: Job | None) -> Reported:
+def reported(run: Run, event: Event, job: Job | None, made: MadeRows | None = None) -> Reported:
     """Return what the files of a report are made from, by the event that shows it and the training before it."""
     shown = event.payload
     recipe = job.spec["recipe"] if job else {}
@@ -82,6 +86,7 @@ def reported(run: Run, event: Event, job: Job | None) -> Reported:
         partial=shown["partial"],
         result=EvaluateResult.model_validate(shown["report"]),
         training=TrainResult.model_validate(training) if training else None,
+        made=made,
     )
 
 
@@ -97,6 +102,7 @@ def conclusions(
         *metric_tables.guessed(result, training, most=most),
         *against_parent(result),
         *against_try(result),
+        *made_report.sentences(TrainResult.model_validate(training) if training else None),
         *_judged_by(result),
     ]
 
@@ -244,7 +250,7 @@ def training_summary(payload: dict[str, Any]) -> str:
 def _left_out(done: TrainResult) -> list[str]:
     if not done.rows_left_out:
         return []
-    rows = ", ".join(f"{row:,}" for row in done.rows_left_out)
+    rows = ", ".join(row_name(row).removeprefix("row ") for row in done.rows_left_out)
     return [f"Rows that were too long to learn anything from were left out: {rows}."]
 
 
@@ -277,19 +283,22 @@ def _highest(spikes: Sequence[LossSpike]) -> list[LossSpike]:
 
 def jump(spike: LossSpike, excerpts: int = SHOWN_EXCERPTS) -> str:
     """Say at which step the loss jumped, learning from which rows."""
-    rows = ", ".join(str(row) for row in spike.rows[:MOST_ROWS_NAMED])
+    rows = ", ".join(row_name(row).removeprefix("row ") for row in spike.rows[:MOST_ROWS_NAMED])
     more = " …" if len(spike.rows) > MOST_ROWS_NAMED else ""
     shown = zip(spike.rows, spike.excerpts[:excerpts], strict=False)
-    examples = "; ".join(f"row {row}: {plain(text, 200)}" for row, text in shown)
+    examples = "; ".join(f"{row_name(row)}: {plain(text, 200)}" for row, text in shown)
     return (
         f"Loss jumped at step {spike.step} ({spike.loss:.3f}, usually {spike.usual:.3f}), learning from rows {rows}{more}. "
         f"Look whether they are right. {examples}"
     )
 
 
-def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
+def full_report(
+    result: EvaluateResult, training: dict[str, Any] | None, made: MadeRows | None = None
+) -> str:
     """Return the whole report as Markdown."""
     done = TrainResult.model_validate(training) if training else None
+    about_made = made_report.section(made, done)
     parts = [
         f"# Verdict: {result.verdict.value.replace('_', ' ').upper()}",
         *conclusions(result, training, most=MOST_FIELDS),
@@ -306,6 +315,7 @@ def full_report(result: EvaluateResult, training: dict[str, Any] | None) -> str:
         *_slices(result),
         *dependence.table(result.swaps),
         *caveats.contaminated(result.contamination),
+        "\n\n".join([f"## {made_report.TITLE}", *about_made]) if about_made else "",
         went(done) if done else "",
         "\n".join(candidate_cards.ended(done)) if done else "",
         *(_spikes(done) if done else []),

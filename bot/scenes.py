@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from agents import explanations, preferences
 from agents.jobs import Progress
+from agents.made_rows import MadeRows
 from agents.preferences import Judgement, Licence, People
 from agents.workflow_loop.facts import TESTS
 from bot import llm_lines
@@ -68,6 +69,8 @@ class Scene:
     """Of a report's event."""
     edits: tuple[Suggestion, ...] = ()
     """Of the question whether a change of a workflow stays: its edits, each with whether it is taken."""
+    made: MadeRows | None = None
+    """Of a report's event: what is known of the made rows of its try."""
     tests: Dataset | None = None
     """Of what was read of a workflow: the suite as it is used."""
     advice: Advice | None = None
@@ -115,6 +118,9 @@ def load(session: Session, event: Event, now: datetime, *, running_per_user: int
         edits=tuple(datasets.suggestions(session, event.run_id, event.payload["iteration"]))
         if event.kind == GateKind.KEEP
         else (),
+        made=made_rows_of(session, event.run_id, event.payload["iteration"])
+        if event.kind == "report"
+        else None,
         tests=datasets.find(session, event.run_id, TESTS) if event.kind == "workflow" else None,
         advice=None if event.id is None else comments.find(session, event.id),
         expenses=llm_lines.expenses_of(session, event.run_id) if event.kind == "report" else None,
@@ -127,6 +133,15 @@ def _shown_job(session: Session, event: Event) -> Job | None:
     if "row" in event.payload:
         return jobs.of_row(session, event.run_id, kind, event.payload["row"], iteration)
     return jobs.latest(session, event.run_id, kind, iteration)
+
+
+def made_rows_of(session: Session, run_id: int, iteration: int) -> MadeRows | None:
+    """Return what is known of the made rows of a try, learnt or not; None where it has none."""
+    for role in (datasets.UNUSED, datasets.MADE):
+        found = datasets.find(session, run_id, datasets.role_of_try(role, iteration))
+        if found is not None:
+            return MadeRows.model_validate(found.details)
+    return None
 
 
 def opinions(session: Session, run: Run, iteration: int) -> Opinions:

@@ -38,6 +38,7 @@ QUESTIONS = {
     GateKind.READING: "how to read your file",
     GateKind.PLAN: "the plan",
     GateKind.CHANGE: "what should be different",
+    GateKind.DATA: "the made rows",
     GateKind.CHECKPOINT: "whether training goes on",
     GateKind.REPORT: "the result",
     GateKind.PUBLISH: "publishing",

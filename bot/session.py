@@ -12,6 +12,7 @@ from uuid import uuid4
 from agents import delivery, work
 from agents.jobs import ExportFormat, ModelRef
 from agents.launchers import Launcher
+from agents.made_wishes import MadeRowsWish
 from agents.recipe import RecipeChange
 from agents.services import UserError
 from bot import controls, fetching
@@ -42,6 +43,8 @@ class Job:
     more: tuple[Path, ...] = ()
     """Further files, merged with the first."""
     weights: tuple[tuple[str, float], ...] = ()
+    made_rows: MadeRowsWish | None = None
+    """Rows that a program is to make, or that none are."""
     run_id: int | None = None
     export: ExportFormat | None = None
     """The format that a delivered run is to be written in."""
@@ -118,6 +121,7 @@ async def _begin(app: App, job: Job, person: Person) -> int:
             wishes=job.wishes,
             policy=job.policy,
             continue_from=job.continue_from,
+            made_rows=job.made_rows,
             sees_all=True,
         )
     )

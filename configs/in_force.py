@@ -10,6 +10,7 @@ from configs.schema import Settings
 SECTIONS = (
     "approvals",
     "budgets",
+    "generation",
     "intake",
     "launcher",
     "limits",

@@ -115,6 +115,8 @@ class GateKind(StrEnum):
     """May this plan be carried out? Asked before anything is spent."""
     CHANGE = "change"
     """The plan was refused: what should be different? Answered by a reply."""
+    DATA = "data"
+    """May rows that a program has made be learnt from? Answered by ✅, ❌, or the numbers of rows to strike."""
     CHECKPOINT = "checkpoint"
     """Half of the training is done: go on?"""
     REPORT = "report"
@@ -479,6 +481,30 @@ class LLMSettings(_Section):
         return _http_root(url)
 
 
+class GenerationSettings(_Section):
+    """Rows that a program makes where there are too few (docs/data-generation.md)."""
+
+    propose: bool = False
+    """Plans propose made rows where rows are missing. Without it they are made only for somebody who asks for them."""
+    backend: Literal["rules", "llm", "curator"] = "llm"
+    """Who makes them: `llm` is the language model of the section `llm`, and `rules` where none is configured; `curator` asks the
+    same model through Bespoke curator, which `tunewright install curator` installs."""
+    max_rows: int = Field(default=500, ge=1, le=100_000)
+    """Rows that are made for one try, at most."""
+    most_share: float = Field(default=0.8, gt=0, lt=1)
+    """Share of the rows to learn from that may be made, at most."""
+    weight: float = Field(default=1.0, gt=0, le=10)
+    """How often a made row is learnt, against one of the upload."""
+    surplus: float = Field(default=1.5, ge=1, le=5)
+    """Rows that are made for each one that is wanted: some turn out unfit."""
+    at_once: int = Field(default=4, ge=1, le=64)
+    """Calls of the language model that are made at a time."""
+    max_calls: int = Field(default=500, ge=1)
+    """How often the language model is asked for one batch, at most."""
+    curator_venv: UserPath | None = None
+    """Virtual environment of curator, apart from Tunewright's. None: `venvs/curator` in the data folder."""
+
+
 class WorkflowSettings(_Section):
     """The models that run workflows, and who offers them (docs/model-back-ends.md)."""
 
@@ -702,6 +728,7 @@ class Settings(_Section):
     hub: HubSettings = HubSettings()
     notebook: NotebookSettings = NotebookSettings()
     workflows: WorkflowSettings = WorkflowSettings()
+    generation: GenerationSettings = GenerationSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
 
     @field_validator("llm")

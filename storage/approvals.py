@@ -61,6 +61,17 @@ def latest(session: Session, run_id: int, gate: str, iteration: int) -> Approval
     ).first()
 
 
+def of_gate(session: Session, run_id: int, gate: str) -> list[Approval]:
+    """Return all questions of a kind in a run, oldest first."""
+    return list(
+        session.exec(
+            select(Approval)
+            .where(Approval.run_id == run_id, Approval.gate == gate)
+            .order_by(col(Approval.iteration), col(Approval.revision))
+        )
+    )
+
+
 def get(session: Session, approval_id: int) -> Approval | None:
     """Return a gate by its number."""
     return session.get(Approval, approval_id)

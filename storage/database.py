@@ -80,6 +80,16 @@ def _add_language_model(connection: Connection) -> None:
         SQLModel.metadata.tables[table].create(connection, checkfirst=True)
 
 
+def _add_made_rows(connection: Connection) -> None:
+    """Runs know what was said about rows that a program makes, plans which ones are made."""
+    _add_column(connection, "made_rows", "JSON")
+    _add_column(connection, "generation", "JSON", table="plan")
+
+
+def _add_library(connection: Connection) -> None:
+    SQLModel.metadata.tables["librarydocument"].create(connection, checkfirst=True)
+
+
 def _add_list(connection: Connection, column: str) -> None:
     """Add a column with an empty list to all runs."""
     _add_column(connection, column, "JSON NOT NULL DEFAULT '[]'")
@@ -104,6 +114,8 @@ MIGRATIONS: dict[str, Migrate] = {
     "0010_evidence": _add_evidence,
     "0011_workflow_wishes": _add_workflow_wishes,
     "0012_language_model": _add_language_model,
+    "0013_made_rows": _add_made_rows,
+    "0014_library": _add_library,
 }
 """Applied in this order, each once, each in its own transaction together with its mark."""
 

@@ -29,6 +29,7 @@ def replace(session: Session, dataset: Dataset) -> Dataset:
     if known is None:
         return keep(session, dataset)
     known.sha256, known.size_bytes, known.rows = dataset.sha256, dataset.size_bytes, dataset.rows
+    known.details = dataset.details
     session.add(known)
     session.flush()
     return known
@@ -40,6 +41,24 @@ def remove(session: Session, run_id: int, role: str) -> None:
     if known is not None:
         session.delete(known)
         session.flush()
+
+
+DOCUMENT = "document"
+"""Roles of texts that rows may be made from: `document`, `document2`, …."""
+MADE = "made"
+"""Role, of a try, of the rows that a program has made and a person has taken, each with where it is from."""
+UNUSED = "unused"
+"""Role, of a try, of made rows that its training was no better with: its adapter has not learnt them."""
+WITHOUT = "without"
+"""Role, of a try, of its rows to learn from without the made ones."""
+
+
+def rename(session: Session, dataset: Dataset, role: str) -> None:
+    """Let a data set play another role in its run, instead of whatever plays that."""
+    remove(session, dataset.run_id, role)
+    dataset.role, dataset.name = role, f"{role}.jsonl"
+    session.add(dataset)
+    session.flush()
 
 
 def role_of_try(role: str, iteration: int) -> str:
@@ -65,12 +84,33 @@ def role_of_upload(place: int) -> str:
     return f"{UPLOAD}{place + 1}" if place else UPLOAD
 
 
+def role_of_document(place: int) -> str:
+    """Return the role of the first, second, … document of a run: `document`, `document2`, …."""
+    return f"{DOCUMENT}{place + 1}" if place else DOCUMENT
+
+
 def uploads(session: Session, run_id: int) -> list[Dataset]:
     """Return the files of a run as they came, in the order in which they were given."""
     found: list[Dataset] = []
     while (more := find(session, run_id, role_of_upload(len(found)))) is not None:
         found.append(more)
     return found
+
+
+def documents(session: Session, run_id: int) -> list[Dataset]:
+    """Return the documents of a run, in the order in which they were given."""
+    return list(
+        session.exec(
+            select(Dataset)
+            .where(Dataset.run_id == run_id, col(Dataset.role).startswith(DOCUMENT))
+            .order_by(col(Dataset.id))
+        )
+    )
+
+
+def made_of(session: Session, run_id: int, iteration: int) -> Dataset | None:
+    """Return the made rows that the adapter of a try has learnt, or is about to."""
+    return find(session, run_id, role_of_try(MADE, iteration))
 
 
 def known_answers(session: Session, test: Dataset) -> Dataset | None:

@@ -54,6 +54,8 @@ class Phase(StrEnum):
     """Model and rows are measured and a plan is made."""
     APPROVING = "approving"
     """A person is asked whether the plan may be carried out."""
+    ENRICHING = "enriching"
+    """Rows are made, and a person is asked whether they may be learnt from."""
     BUILDING = "building"
     """The adapter is being trained."""
     EVALUATING = "evaluating"
@@ -83,7 +85,9 @@ _ENDS = frozenset({Phase.CANCELLED, Phase.FAILED})
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.PREPARING: _ENDS | {Phase.PLANNING},
     Phase.PLANNING: _ENDS | {Phase.APPROVING, Phase.BUILDING, Phase.DELIVERING},
-    Phase.APPROVING: _ENDS | {Phase.PREPARING, Phase.PLANNING, Phase.BUILDING, Phase.DELIVERING},
+    Phase.APPROVING: _ENDS
+    | {Phase.PREPARING, Phase.PLANNING, Phase.ENRICHING, Phase.BUILDING, Phase.DELIVERING},
+    Phase.ENRICHING: _ENDS | {Phase.BUILDING, Phase.DELIVERING},
     Phase.BUILDING: _ENDS | {Phase.EVALUATING, Phase.DEBUGGING, Phase.DELIVERING},
     Phase.EVALUATING: _ENDS | {Phase.REVIEWING, Phase.DEBUGGING, Phase.DELIVERING},
     Phase.REVIEWING: _ENDS | {Phase.DELIVERING, Phase.DEBUGGING, Phase.PLANNING, Phase.EVALUATING},
@@ -218,6 +222,9 @@ class Run(SQLModel, table=True):
     once that plan is made."""
     workflow: Json | None = Field(default=None, sa_column=Column(JSON))
     """How a workflow is to be improved, as the person said it (`agents.jobs.WorkflowWish`); None: it is a model."""
+    made_rows: Json | None = Field(default=None, sa_column=Column(JSON))
+    """What somebody has said at the start, or later for good, about rows that a program makes (`agents.made_wishes.MadeRowsWish`);
+    None: nothing."""
     best_iteration: int | None = None
     failure: str | None = None
     """For the person: why it is FAILED."""
@@ -235,7 +242,7 @@ class Dataset(SQLModel, table=True):
     role: str
     """`upload` (of several files also `upload2`, `upload3`, …), `train`, `dev`, `test` (sealed), or `known_answers` (to the test
     rows, of models that are asked again); of a try whose plan changes rows, the second say, `train.2` and, as they were,
-    `aside.2`."""
+    `aside.2`; of one that learns from made rows `train.2`, these rows `made.2`, and the others `without.2`."""
     name: str
     """What the person called it; never used as a path."""
     sha256: str
@@ -266,6 +273,9 @@ class Plan(SQLModel, table=True):
     """The configuration in force when it was made, without secrets and places; empty in plans of older releases."""
     rows: Json | None = Field(default=None, sa_column=Column(JSON))
     """What is changed in the rows to learn from (`agents.row_changes.PlannedRows`); None: nothing."""
+    generation: Json | None = Field(default=None, sa_column=Column(JSON))
+    """Which rows a program makes, and made rows of an earlier try that are learnt again
+    (`agents.planned_generation.PlannedGeneration`); None: none."""
     created_at: datetime = _time(nullable=False)
 
 
@@ -616,6 +626,24 @@ class Inbox(SQLModel, table=True):
     run_id: int | None = None
     received_at: datetime = _time(nullable=False)
     done_at: datetime | None = _time()
+
+
+class LibraryDocument(SQLModel, table=True):
+    """A document that runs of one place may look things up in. A new version of it is another row."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    shelf: str = Field(index=True)
+    """Whose it is: `guild:ID`, or `here` for the terminal."""
+    name: str
+    sha256: str
+    size_bytes: int
+    passages: int
+    added_by: str
+    added_by_name: str
+    added_at: datetime = _time(nullable=False)
+    removed_by: str | None = None
+    """Who took it away, or put a new version in its place."""
+    removed_at: datetime | None = _time()
 
 
 class Cursor(SQLModel, table=True):

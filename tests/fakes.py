@@ -3,7 +3,6 @@
 They are held by the same contract tests as the real things (tests/contracts/).
 """
 
-import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -18,7 +17,8 @@ from agents.jobs import (
     EvaluateSpec,
     ExplainSpec,
     ExportSpec,
-    FileRef,
+    GatherSpec,
+    GenerateSpec,
     InspectSpec,
     IntakeResult,
     IntakeSpec,
@@ -28,28 +28,25 @@ from agents.jobs import (
     MeasureSpec,
     Progress,
     Reading,
-    RewardScale,
     RowShape,
     SelectSpec,
+    SiftSpec,
     StopMode,
-    TrainResult,
     TrainSpec,
     Verdict,
 )
-from agents.recipe import Method
 from agents.services import UserError
 from bot.surface import Card, MessageGone, Parcel, PlaceGone
+from tests import stub_made_rows, stub_work
 from tests.explanations import an_explanation
 from tests.facts import (
     a_measurement,
-    a_race,
-    a_training,
     an_evaluation,
     an_inspection,
-    an_intake,
 )
 from tests.selections import a_selection
 from tests.stub_exports import a_written_export
+from tests.stub_made_rows import MadePlay
 
 
 class SetClock:
@@ -96,6 +93,11 @@ class StubLauncher:
     """What is found out about an answer otherwise than usual."""
     trained: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What trainings find otherwise than usual, by job id."""
+    made: MadePlay = field(default_factory=MadePlay)
+    """What comes of rows that are to be made."""
+    answers: tuple[str, ...] = ("a",)
+    """Of the rows of an upload, in turn: the first of them, the second …."""
+    train_rows: int = 250
 
     def start(self, folder: Path) -> str:
         spec = jobs.read_spec(folder)
@@ -147,7 +149,7 @@ class StubLauncher:
         }[mode]
         payload = None
         if isinstance(spec.spec, TrainSpec) and outcome is not JobOutcome.CANCELLED:
-            payload = _trained(
+            payload = stub_work.trained(
                 folder, steps=5, reason="requested", keep=outcome is JobOutcome.STOPPED
             )
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
@@ -157,27 +159,33 @@ class StubLauncher:
         payload: Any
         match spec.spec:
             case IntakeSpec():
-                payload = _read(folder, () if spec.spec.reading else self.readings).model_copy(
-                    update={"shape": self.shape}
-                )
+                payload = self._intake(folder, spec.spec)
             case MeasureSpec():
                 payload = a_measurement(**self.measured)
             case SelectSpec():
                 payload = a_selection([ref.name for ref in spec.spec.candidates])
             case TrainSpec():
-                outcome, payload = _train(folder, spec.spec)
+                outcome, payload = stub_work.train(folder, spec.spec, self.made)
                 payload = payload.model_copy(update=self.trained.get(folder.name, {}))
             case InspectSpec() | ExplainSpec() | ExportSpec():
                 payload = self._looked(folder, spec.spec)
+            case GatherSpec() | GenerateSpec() | SiftSpec():
+                payload = stub_made_rows.played(folder, spec.spec, self.made)
             case EvaluateSpec():
                 payload = an_evaluation(
                     self.verdict,
                     openings=1 + len(spec.spec.earlier_p_values),
                     target_gain_points=self.target_gain_points,
-                    known_answers=_answered(folder, changed=self.wrong_answers),
-                    answers=_sheet(folder, self.said) if self.said else None,
+                    known_answers=stub_work.answered(folder, changed=self.wrong_answers),
+                    answers=stub_work.sheet(folder, self.said) if self.said else None,
                 )
         jobs.write_result(folder, JobResult(job_id=spec.job_id, outcome=outcome, payload=payload))
+
+    def _intake(self, folder: Path, spec: IntakeSpec) -> IntakeResult:
+        readings = () if spec.reading else self.readings
+        counts = {"train": self.train_rows, "dev": 10, "test": 20}
+        found = stub_work.read(folder, readings, counts, self.answers)
+        return found.model_copy(update={"shape": self.shape})
 
     def _looked(self, folder: Path, spec: InspectSpec | ExplainSpec | ExportSpec) -> Any:
         match spec:
@@ -187,79 +195,6 @@ class StubLauncher:
                 return an_explanation(spec, **self.explained)
             case ExportSpec():
                 return a_written_export(folder, spec, self.parity_cause)
-
-
-def _train(folder: Path, spec: TrainSpec) -> tuple[JobOutcome, TrainResult]:
-    if spec.hold_at_checkpoint:
-        return JobOutcome.PAUSED, _trained(folder, steps=5, reason="checkpoint_gate", keep=False)
-    for step in (1, 2, 10):
-        line = Progress(stage="training", step=step, steps=10, loss=1 / step, eta_s=10.0 - step)
-        jobs.append_progress(folder, line)
-    outcome = JobOutcome.STOPPED if spec.finish_now else JobOutcome.SUCCEEDED
-    done = _trained(folder, steps=10, reason=None, keep=True)
-    if (several := spec.recipe.candidates) is not None:
-        done = done.model_copy(update={"candidates": a_race(several)})
-    if spec.recipe.method is Method.REWARD:
-        done = done.model_copy(update={"reward_scale": RewardScale(centre=0.5, margin=2.0)})
-    return outcome, done
-
-
-def _read(folder: Path, readings: tuple[Reading, ...]) -> IntakeResult:
-    counts = {"train": 250, "dev": 10, "test": 20}
-    refs = {}
-    for role, count in counts.items():
-        path = folder / "artifacts" / f"{role}.jsonl"
-        path.parent.mkdir(exist_ok=True)
-        lines = [
-            json.dumps({"prompt": f"{role} {n}", "completion": "a", "row": n}) for n in range(count)
-        ]
-        path.write_text("\n".join(lines))
-        refs[role] = _ref(folder, path)
-    return an_intake(readings=readings, **refs)
-
-
-def _answered(folder: Path, *, changed: bool) -> FileRef:
-    path = folder / "artifacts" / "known_answers.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"key": "0" * 64, "ids": [1], "job": folder.name}))
-    ref = _ref(folder, path)
-    if changed:
-        path.write_text("")
-    return ref
-
-
-def _sheet(folder: Path, said: tuple[Answered, ...]) -> FileRef:
-    path = folder / "artifacts" / "answers.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(answer.model_dump_json() + "\n" for answer in said))
-    return _ref(folder, path)
-
-
-def _trained(folder: Path, *, steps: int, reason: str | None, keep: bool) -> TrainResult:
-    adapter_sha256 = None
-    if keep:
-        adapter = folder / "artifacts" / "adapter"
-        adapter.mkdir(parents=True, exist_ok=True)
-        (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-        (adapter / "adapter_model.safetensors").write_bytes(b"weights of " + folder.name.encode())
-        adapter_sha256 = sha256_of(adapter / "adapter_model.safetensors")
-    return a_training(
-        reason=reason,
-        steps_done=steps,
-        best_step=steps,
-        adapter_dir="artifacts/adapter" if keep else None,
-        adapter_sha256=adapter_sha256,
-    )
-
-
-def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _ref(folder: Path, path: Path) -> FileRef:
-    return FileRef(
-        path=str(path.relative_to(folder)), sha256=sha256_of(path), size_bytes=path.stat().st_size
-    )
 
 
 @dataclass

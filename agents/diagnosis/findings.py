@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from agents.made_wishes import MadeRowsWish
 from agents.recipe import RecipeChange
 from agents.row_changes import RowsChange
 
-Change = RecipeChange | RowsChange
-"""What a finding may propose: to the plan, or to the rows to learn from."""
+Change = RecipeChange | RowsChange | MadeRowsWish
+"""What a finding may propose: to the plan, to the rows to learn from, or to make rows."""
 
 
 @dataclass(frozen=True)

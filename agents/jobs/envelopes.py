@@ -7,6 +7,8 @@ from pydantic import Field
 from agents.jobs.evaluating import EvaluateResult, EvaluateSpec
 from agents.jobs.explaining import ExplainResult, ExplainSpec
 from agents.jobs.exporting import ExportResult, ExportSpec
+from agents.jobs.gathering import GatherResult, GatherSpec
+from agents.jobs.generating import GenerateResult, GenerateSpec, SiftResult, SiftSpec
 from agents.jobs.inspecting import InspectResult, InspectSpec
 from agents.jobs.intake import IntakeResult, IntakeSpec
 from agents.jobs.measuring import MeasureResult, MeasureSpec, SelectResult, SelectSpec
@@ -36,6 +38,9 @@ Spec = Annotated[
     | EvaluateSpec
     | ExplainSpec
     | ExportSpec
+    | GatherSpec
+    | GenerateSpec
+    | SiftSpec
     | ReadWorkflowSpec
     | ProposeSpec
     | MeasureRoundSpec
@@ -85,6 +90,9 @@ Payload = Annotated[
     | EvaluateResult
     | ExplainResult
     | ExportResult
+    | GatherResult
+    | GenerateResult
+    | SiftResult
     | ReadWorkflowResult
     | ProposeResult
     | MeasureRoundResult

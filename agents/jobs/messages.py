@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 ROWS_PER_FILE = 10**9
 """Where several files are merged, the rows of the second are numbered from here on, of the third from twice as much."""
+MADE_ROWS = 1000 * ROWS_PER_FILE
+"""Rows that a program has made are numbered from here on: no upload has so many files."""
 
 
 class JobKind(StrEnum):
@@ -30,6 +32,12 @@ class JobKind(StrEnum):
     """Find out why a tuned model gave one answer."""
     EXPORT = "export"
     """Write a tuned model in another format and check that it answers there as it does here."""
+    GATHER = "gather"
+    """Find what documents, pages and databases say about the task."""
+    GENERATE = "generate"
+    """Make drafts of rows."""
+    SIFT = "sift"
+    """Find which drafts are fit to learn from."""
     WORKFLOW_READ = "workflow_read"
     """Check a workflow and its tests, make tests where there are none, split them."""
     WORKFLOW_PROPOSE = "workflow_propose"
@@ -130,7 +138,9 @@ class RewardScale(Message):
 
 
 def row_name(number: int, files: Sequence[str] = ()) -> str:
-    """Say which row of which file is meant: "row 14", "row 14 of more.csv", or, without names, "row 14 of file 2"."""
+    """Say which row of which file is meant: "row 14", "row 14 of more.csv", or, without names, "row 14 of file 2"; "made row 14"."""
+    if number > MADE_ROWS:
+        return f"made row {number - MADE_ROWS:,}"
     place, row = divmod(number, ROWS_PER_FILE)
     if len(files) > 1:
         return f"row {row:,} of {files[place]}"

@@ -3,9 +3,12 @@
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import model_validator
+
+from agents.jobs.generating import RowsTrial
 from agents.jobs.messages import EarlierAdapter, FileRef, JobKind, Message, ModelRef, RewardScale
-from agents.recipe import Recipe
-from configs.schema import Board
+from agents.recipe import TRIABLE, Recipe
+from configs.schema import Backend, Board
 
 DEV_LOSS_ROSE = "dev_loss_rose"
 """Reason of a training that ended before its last step because the dev loss kept lying above its best."""
@@ -46,6 +49,11 @@ class TrainSpec(Message):
     rows_at_once: int | None = None
     """Rows that go through the model at once, at most, whatever the recipe says: memory ran out with more. Checkpoints of
     a training go on counting when this changes. None: as the recipe and the device have it."""
+    without: FileRef | None = None
+    """The rows to learn from without the made ones, where `train` has some: an adapter is trained on these too, for as many steps,
+    and the one with the made rows is the result only where it is better on the dev rows."""
+    steps: int | None = None
+    """Optimizer steps, whatever the recipe makes of its epochs: as many as another training had. None: as of the recipe."""
     parent: EarlierAdapter | None = None
     """Where the adapter starts; None: as LoRA does, without any effect."""
     finish_now: bool = False
@@ -61,6 +69,37 @@ class TrainSpec(Message):
         if self.rows_at_once is None:
             return self.recipe
         return self.recipe.model_copy(update={"micro_batch_size": self.rows_at_once})
+
+    @model_validator(mode="after")
+    def _tries_one_thing_at_a_time(self) -> "TrainSpec":
+        if self.without is None:
+            return self
+        if self.recipe.method not in TRIABLE:
+            raise ValueError(
+                f"made rows are tried out by the loss of each dev row, which is done for {', '.join(TRIABLE)}, "
+                f"not for {self.recipe.method.value}"
+            )
+        if self.recipe.backend is not Backend.TRL:
+            raise ValueError("made rows are tried out with the backend trl only")
+        if self.recipe.candidates is not None:
+            raise ValueError("made rows are not tried out together with several candidates")
+        return self
+
+    def with_made(self) -> "TrainSpec":
+        """Return the training that learns from the made rows too, alone, with checkpoints of its own."""
+        where = f"{self.checkpoints_dir}/with"
+        return self.model_copy(update={"without": None, "checkpoints_dir": where})
+
+    def without_made(self, steps: int) -> "TrainSpec":
+        """Return the training beside it that learns from the other rows, for as many steps, with checkpoints of its own."""
+        assert self.without is not None
+        changes = {
+            "train": self.without,
+            "without": None,
+            "steps": steps,
+            "checkpoints_dir": f"{self.checkpoints_dir}/without",
+        }
+        return self.model_copy(update=changes)
 
     def of_candidate(self, number: int) -> "TrainSpec":
         """Return the training of one candidate alone, by its number from 1 on, with checkpoints of its own."""
@@ -207,6 +246,10 @@ class TrainResult(Message):
     """None: as of `targets`, or the training was broken off or paused."""
     candidates: tuple[CandidateOutcome, ...] = ()
     """In the order of the recipe; none where it has none."""
+    learnt_made: bool | None = None
+    """Whether what was kept has learnt from the rows that a program has made; None: there were none."""
+    trial: RowsTrial | None = None
+    """Of these rows; None where it did not come to that, too."""
 
     @property
     def chosen_candidate(self) -> int | None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from agents.jobs import JobKind, read_spec
 
 WORKER, WORKFLOW = "agents.worker", "agents.workflow"
+KNOWLEDGE, GENERATION = "agents.knowledge", "agents.generation"
 WORKFLOW_KINDS = frozenset(
     {
         JobKind.WORKFLOW_READ,
@@ -14,6 +15,12 @@ WORKFLOW_KINDS = frozenset(
         JobKind.WORKFLOW_CLAIM,
     }
 )
+PROGRAMS = {
+    **dict.fromkeys(WORKFLOW_KINDS, WORKFLOW),
+    JobKind.GATHER: KNOWLEDGE,
+    JobKind.GENERATE: GENERATION,
+}
+"""Who does what the worker does not."""
 
 
 def program_of(folder: Path) -> str:
@@ -21,7 +28,7 @@ def program_of(folder: Path) -> str:
 
     Raises: FileNotFoundError: it has no spec.
     """
-    return WORKFLOW if read_spec(folder).spec.kind in WORKFLOW_KINDS else WORKER
+    return PROGRAMS.get(read_spec(folder).spec.kind, WORKER)
 
 
 class Launcher(Protocol):

@@ -49,7 +49,7 @@ EXEC_LOOKS, EXEC_LOOK_S = 10, 0.01
 
 
 class LocalLauncher:
-    """Starts `python -m agents.worker FOLDER` on this machine, or `agents.workflow` where the job is about one."""
+    """Starts `python -m agents.worker FOLDER` on this machine, or the program that a job of another kind is for."""
 
     def __init__(
         self, settings: LauncherSettings, secrets: Mapping[str, Mapping[str, str]] | None = None

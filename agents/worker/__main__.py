@@ -45,6 +45,7 @@ PROGRAM = Program(
         JobKind.EVALUATE: "agents.worker.evaluate_model",
         JobKind.EXPLAIN: "agents.worker.explain_answer",
         JobKind.EXPORT: "agents.worker.export_model",
+        JobKind.SIFT: "agents.worker.sift_rows",
     },
     known=known,
 )

@@ -115,6 +115,8 @@ def training_sha256(spec: TrainSpec) -> str:
     parts = [spec.model.source, spec.train.sha256, spec.dev.sha256, recipe]
     if spec.parent is not None:
         parts.append(spec.parent.adapter_sha256)
+    if spec.steps is not None:
+        parts.append(f"{spec.steps} steps")
     if spec.reward_scale is not None:
         parts.append(spec.reward_scale.model_dump_json())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -89,6 +89,10 @@ def run(folder: Path, spec: TrainSpec) -> JobResult:
         from agents.worker import halving
 
         return halving.run(folder, spec, reporter)
+    if spec.without is not None:
+        from agents.worker import with_and_without
+
+        return with_and_without.run(folder, spec, reporter)
     saved = verified(folder / spec.checkpoints_dir, training_sha256(spec))
     if spec.finish_now:
         course = as_it_stands(saved, (StopMode.FINISH, REQUESTED))
@@ -321,7 +325,7 @@ def _prepare(
 
     learnt = drawn(encode, train, recipe.max_train_rows, recipe.seed)
     checked = fitting(encode, dev)
-    steps = steps_of(len(learnt.rows), recipe)
+    steps = spec.steps or steps_of(len(learnt.rows), recipe)
     planned = plan_lessons(learnt.lessons, checked.lessons, recipe, steps)
     return base, learnt, checked, planned
 

@@ -187,6 +187,11 @@ class PursedModels(SameModels):
         return super().structured(chat, schema)
 
 
+def payer(purse: Purse) -> BaseCallbackHandler:
+    """Return what pays for the calls of a model from a purse, one at a time."""
+    return _Payer(purse, None)
+
+
 class _Payer(BaseCallbackHandler):
     """Counts the calls of one model."""
 

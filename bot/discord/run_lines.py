@@ -28,7 +28,8 @@ I fine-tune language models on your data and tell you honestly whether it helped
 or mention me in a message with such a file; or “Apps → Fine-tune on this file” in a message's menu. Several files are merged; “weight b.csv 0.5” uses half of one. “Continue from run 12” trains that run's adapter further.
 **Questions**: I ask before I spend time: the plan, half-way through the training, the result. \
 Answer with ✅ or ❌ below the message, with its buttons, or by a reply in words, \
-for example “3 epochs, lr 1e-4, use 200 rows” or “mask keys, drop near duplicates”. The person who asked for a run can answer{others}.
+such as “3 epochs, use 200 rows” or “mask keys”. The person who asked for a run can answer{others}.
+**Few rows**: `generate`, or “make 50 rows for refund”: I make rows, from documents too (`/finetune knowledge`), and learn only those that you take; “strike 2, 5” leaves some out.
 **Workflows**: `/finetune workflow` with an AgentMech file and its tests: I run it, propose changes where cases fail, and ask before one \
 that was measured to be better stays; 1️⃣ to 9️⃣ leave single edits out.
 **Runs**: `/finetune status` (also what the language model has cost, where one helped), `list`, `pause`, `resume`, `cancel`.

@@ -6,12 +6,14 @@ Each answer is private. A wish is kept in the database before it is acknowledged
 import discord
 from discord import app_commands
 
+from agents import made_wishes
 from agents.jobs import Approve, ExportFormat, WorkflowWish
 from agents.services import UserError
 from bot.commands import METHODS
 from bot.discord import interactions, run_lines
 from bot.discord.host import Host
 from bot.discord.interactions import AnyInteraction
+from bot.discord.library_commands import Knowledge
 from bot.discord.wishes import GUILDS_ONLY, NOT_FOR_USERS, TASK_CHARS, Asked, asker, start
 from bot.fetching import ADAPTER, OF_WORKFLOWS
 from bot.publish_wishes import REPO_CHARS, Publish
@@ -33,6 +35,13 @@ TryNumber = app_commands.Range[int, 0, 1000]
 Rounds = app_commands.Range[int, 1, 50]
 Task = app_commands.Range[str, 1, TASK_CHARS]
 Item = app_commands.Range[str, 1, ITEM_CHARS]
+Generate = app_commands.Range[str, 1, 12]
+GENERATE = {
+    made_wishes.AUTO: "auto: as many as are missing",
+    made_wishes.OFF: "off: none, whatever is missing",
+    "100": "100 rows",
+}
+"""What is offered for rows that are made; any other number can be typed."""
 
 
 class Finetune(app_commands.Group):
@@ -46,6 +55,7 @@ class Finetune(app_commands.Group):
             allowed_installs=NOT_FOR_USERS,
         )
         self.host = host
+        self.add_command(Knowledge(host))
 
     @app_commands.command()
     @app_commands.describe(
@@ -56,6 +66,7 @@ class Finetune(app_commands.Group):
         continue_from="Number of a run whose adapter is trained further",
         file2="A second file, merged with the first; “weight NAME 0.5” in the task uses half of it",
         file3="A third file",
+        generate="Rows that I make where yours are few: off, auto, or a number; you see them before they are learnt",
     )
     @app_commands.choices(method=[app_commands.Choice(name=m, value=m) for m in METHODS])
     async def start(  # noqa: PLR0913  # one argument per option
@@ -68,6 +79,7 @@ class Finetune(app_commands.Group):
         continue_from: RunNumber | None = None,
         file2: discord.Attachment | None = None,
         file3: discord.Attachment | None = None,
+        generate: Generate | None = None,
     ) -> None:
         """Start a run: upload data, approve the plan, get an evaluated adapter."""
         asked = Asked(
@@ -77,6 +89,7 @@ class Finetune(app_commands.Group):
             model=model,
             method=method,
             continue_from=continue_from,
+            generate=generate,
             others=tuple(file for file in (file2, file3) if file is not None),
         )
         await start(self.host, interaction, asked)
@@ -114,6 +127,16 @@ class Finetune(app_commands.Group):
         names = sorted(settings.models.catalogue, key=lambda name: (name != usual, name))
         fitting = [name for name in names if typed.lower() in name.lower()]
         return [app_commands.Choice(name=n[:CHOICE_CHARS], value=n) for n in fitting[:CHOICES]]
+
+    @start.autocomplete("generate")
+    async def _generate(
+        self,
+        interaction: AnyInteraction,  # noqa: ARG002  # discord.py's signature
+        typed: str,
+    ) -> list[app_commands.Choice[str]]:
+        numbers = {typed: f"{typed} rows"} if typed.isdigit() else {}
+        offered = numbers or {k: v for k, v in GENERATE.items() if k.startswith(typed.lower())}
+        return [app_commands.Choice(name=name, value=value) for value, name in offered.items()]
 
     @app_commands.command()
     @app_commands.describe(run="Number of the run; without it, your latest one")

@@ -33,10 +33,13 @@ class Asked:
     model: str | None = None
     method: str = METHODS[0]
     continue_from: int | None = None
+    generate: str | None = None
     others: tuple[discord.Attachment, ...] = ()
     """Further files, from where the first one is."""
     workflow: WorkflowWish | None = None
     """How a workflow is to be improved; None: a model is trained."""
+    document: bool = False
+    """The file goes into the library; no run is started."""
 
 
 def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
@@ -63,7 +66,9 @@ def as_wish(interaction: AnyInteraction, person: Person, asked: Asked) -> Wish:
         model=asked.model,
         method=asked.method,
         continue_from=asked.continue_from,
+        generate=asked.generate,
         more=further(asked.others, interaction.channel_id, asked.message_id),
+        document=asked.document,
         workflow=None if asked.workflow is None else asked.workflow.model_dump(mode="json"),
         request=request,
     )

@@ -34,6 +34,7 @@ changed, and `git diff` two tries beside each other.
 | `run.json` | who asked for what, which earlier adapter it goes on from, how it has ended so far |
 | `data.json` | data sets by name, SHA-256 and rows |
 | `data-card.json` | how the upload was read and why, what the checks found, three rows |
+| `made_rows.json` | rows that a program made: how many, by whom, from what, which were struck; where there are some |
 | `plan.json` | the recipe, where each value comes from, what it was expected to take |
 | `settings.json` | the configuration in force when the plan was made, without secrets |
 | `decisions.json` | every question and its answer: who, when, why; this file only grows |
@@ -73,10 +74,12 @@ def files(told: Tries, number: int) -> dict[str, str]:
     texts = {"README.md": _readme(known)}
     if this.card is not None:
         written["data-card.json"] = {k: v for k, v in this.card.items() if k not in OF_THE_JOB}
+    if this.made is not None:
+        written["made_rows.json"] = this.made.model_dump(mode="json")
     if this.report is not None:
         written["report.json"] = this.report.model_dump(mode="json")
         trained = this.trained.model_dump(mode="json") if this.trained else None
-        texts["report.md"] = reports.full_report(this.report, trained)
+        texts["report.md"] = reports.full_report(this.report, trained, this.made)
     return dict(sorted((texts | {path: as_json(what) for path, what in written.items()}).items()))
 
 
@@ -199,6 +202,7 @@ def _plan(this: Try) -> dict[str, Any]:
         "asked": plan.asked,
         "expected": plan.estimate,
         "made_at": moment(plan.created_at),
+        **({"made_rows": plan.generation} if plan.generation is not None else {}),
     }
 
 

@@ -10,7 +10,9 @@ from sqlmodel import Session, col, select
 from agents import planning
 from agents.drafts import ASKED, ORIGINS
 from agents.jobs import EvaluateResult, JobKind, TrainResult
+from agents.made_rows import MadeRows
 from agents.recipe import Recipe
+from bot import scenes
 from configs.schema import GateKind
 from storage import datasets, events, jobs, runs
 from storage.models import (
@@ -37,7 +39,7 @@ OVER = frozenset(
     {Phase.DELIVERED, Phase.EXPORTING, Phase.PUBLISHING, Phase.CANCELLED, Phase.FAILED}
 )
 """Nothing more comes of the last try of such a run, unless it is resumed."""
-_OF_TRY = re.compile(r"(?P<role>train|aside)\.(?P<try>\d+)")
+_OF_TRY = re.compile(r"(?P<role>train|aside|made|unused|without)\.(?P<try>\d+)")
 _DELIVERED_KEY = re.compile(r":i(\d+):delivered$")
 
 
@@ -82,6 +84,8 @@ class Try:
     decisions: tuple[Approval, ...]
     """Answered questions of the time in which it was the latest try, in the order in which they were asked."""
     suggestions: tuple[Suggestion, ...]
+    made: MadeRows | None
+    """What is known of its made rows, learnt or not."""
     handed_over: tuple[Artifact, ...]
     """Adapters that were handed over in that time."""
     ends: tuple[Event, ...]
@@ -155,6 +159,7 @@ def read(session: Session, run_id: int) -> Tries:
                 partial=report.partial if report else False,
                 decisions=_answered(mine, approvals),
                 suggestions=tuple(datasets.suggestions(session, run_id, plan.iteration)),
+                made=scenes.made_rows_of(session, run_id, plan.iteration),
                 handed_over=_handed_over(session, run_id, mine),
                 ends=tuple(event for event in mine if event.kind in ENDS),
                 over=following is not None or run.phase in OVER,

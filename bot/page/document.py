@@ -16,7 +16,16 @@ from markupsafe import Markup
 
 from agents.jobs import ScoredItem, Verdict, row_name
 from agents.recipe import Metric
-from bot import candidate_cards, caveats, charts, dependence, examples, metric_tables, reports
+from bot import (
+    candidate_cards,
+    caveats,
+    charts,
+    dependence,
+    examples,
+    made_report,
+    metric_tables,
+    reports,
+)
 from bot.page import differences, figures, spoken, tables
 from bot.page.spoken import Part
 from bot.page.tables import Table
@@ -275,6 +284,7 @@ def _chapters(told: Reported) -> list[_Chapter | None]:
             [*dependence.besides(result.swaps), *dependence.examples(result.swaps)],
         ),
         _chapter("known", "Rows that may be known", tables.contaminated(result.contamination)),
+        _chapter("made", made_report.TITLE, [], made_report.section(told.made, told.training)),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 import pytest
 import typer.main
+from discord import app_commands
 from typer.testing import CliRunner
 
 from agents import jobs
@@ -174,12 +175,13 @@ def test_every_noun_and_every_word_in_its_columns_is_told():
 
 def test_every_slash_command_is_told_with_its_options():
     group = Finetune(None)  # looked at, never connected
-    there = {f"/finetune {c.name}": {p.name for p in c.parameters} for c in group.walk_commands()}
+    commands = [c for c in group.walk_commands() if isinstance(c, app_commands.Command)]
+    there = {f"/{c.qualified_name}": {p.name for p in c.parameters} for c in commands}
 
     rows = table_rows(section(page("docs/discord.md"), "Commands"))
     told = {name: coded(cells[0]) for name, cells in rows.items() if name.startswith("/")}
     in_readme = {
-        " ".join(name.split()[:2]): set(re.findall(r"(\w+):", name))
+        re.sub(r" \[?\w+:.*", "", name): set(re.findall(r"(\w+):", name))
         for name in table_rows(page("README.md"))
         if name.startswith("/finetune")
     }

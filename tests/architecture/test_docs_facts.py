@@ -16,7 +16,7 @@ from tests.worker.intake import refusal
 def test_every_rule_of_the_debugger_has_a_row():
     findings = []
     modules = sorted((ROOT / "agents/diagnosis").glob("*.py"))
-    others = ("debugger", "row_doubts", "row_forecast", "remark_changes")
+    others = ("asked", "rows_wanted", "row_doubts", "row_forecast", "remark_changes")
     for module in (*modules, *(ROOT / f"agents/{name}.py" for name in others)):
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding":
@@ -122,7 +122,7 @@ def test_the_contract_of_the_job_folder_names_every_field_and_word():
     text = page("docs/job-folder.md")
     parts = {True: section(text, "`spec.json`"), False: section(text, "`result.json`")}
 
-    assert len(messages()) == 24
+    assert len(messages()) == 30
     for name, fields in messages().items():
         kind, _, is_spec = name.partition(" of ")
         told = table_rows(parts[is_spec == "True"])[kind][0]

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from agents.generation import curator_venv
 from bot import doctor
 from bot.__main__ import EXIT_BUSY, EXIT_CONFIG, EXIT_USAGE, app
 from configs.schema import HubSettings, Settings
 from storage.database import FolderLock
 from tests import fake_autotrain
+from tests.agents.generation.curator_venvs import stand_in
 from tests.wire.hub import Account, FakeHub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +165,44 @@ def test_the_doctor_finds_autotrain(tunewright, tmp_path):
     check = {check["name"]: check for check in json.loads(said.output)}["AutoTrain"]
     assert check["ok"]
     assert check["found"] == f"0.8.36 in {venv}, used where a run asks for it"
+
+
+@pytest.mark.parametrize(("backend", "optional"), [("llm", True), ("curator", False)])
+def test_the_doctor_says_how_curator_is_installed_and_insists_where_it_is_to_make_rows(
+    tunewright, backend, optional
+):
+    said = tunewright("doctor", "--json", TUNEWRIGHT__GENERATION__BACKEND=backend)
+
+    check = {check["name"]: check for check in json.loads(said.output)}["curator"]
+    assert (check["ok"], check["optional"]) == (False, optional)
+    assert "`tunewright install curator`" in check["fix"]
+
+
+def test_the_doctor_finds_curator_and_tells_whether_it_is_whole(tunewright, tmp_path):
+    venv = stand_in(tmp_path / "venv", tmp_path / "audit")
+
+    def check():
+        said = tunewright("doctor", "--json", TUNEWRIGHT__GENERATION__CURATOR_VENV=str(venv))
+        return {check["name"]: check for check in json.loads(said.output)}["curator"]
+
+    half = check()
+    (venv / curator_venv.DONE).write_text(curator_venv.REQUIREMENTS.read_text())
+    whole = check()
+
+    assert (half["ok"], half["optional"]) == (False, True)
+    assert "finishes it" in half["fix"]
+    assert whole["found"] == f"0.1.31 in {venv}, used where a plan says so"
+
+
+def test_curator_is_installed_into_the_data_folder_or_it_is_told_why_not(tunewright, tmp_path):
+    there = tmp_path / "data" / "venvs" / "curator"
+    there.mkdir(parents=True)
+    (there / "mine.txt").touch()
+
+    said = tunewright("install", "curator", "--data-dir", str(tmp_path / "data"))
+
+    assert said.exit_code == 78
+    assert f"{there} is there and is no virtual environment" in said.output
 
 
 def test_the_program_starts_as_a_module_too():

@@ -15,10 +15,12 @@ from configs.schema import (
     AutoTrainSettings,
     DiscordSettings,
     HubSettings,
+    KnowledgeSettings,
     LauncherSettings,
     LLMSettings,
     NotebookSettings,
     Settings,
+    SqlSourceSettings,
     TrainingSettings,
     WorkflowSettings,
 )
@@ -52,6 +54,11 @@ def secrets(section: BaseModel, path: str = "") -> list[str]:
         annotation = str(type(section).model_fields[name].annotation)
         if isinstance(value, BaseModel):
             found += secrets(value, f"{path}{name}.")
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                found += (
+                    secrets(part, f"{path}{name}.{key}.") if isinstance(part, BaseModel) else []
+                )
         elif "SecretStr" in annotation:
             assert isinstance(value, SecretStr), f"{path}{name} needs a canary"
             found.append(value.get_secret_value())
@@ -73,11 +80,22 @@ def test_the_configuration_that_is_kept_has_no_secret_and_no_place_of_this_machi
             script=tmp_path / "canary.json",
             model_map={"m": "local:m+/canary/adapter"},
         ),
+        knowledge=KnowledgeSettings(
+            search="brave",
+            search_key=SecretStr("canary-6"),
+            searxng_url="http://canary.example:8080",
+            contact="canary@example.org",
+            sql={
+                "shop": SqlSourceSettings(
+                    url=SecretStr("postgresql://r:canary-7@host/db"), views=("v",)
+                ),
+            },
+        ),
     )
 
     kept = in_force(settings)
 
-    assert len(secrets(settings)) == 5
+    assert len(secrets(settings)) == 7
     assert "canary" not in json.dumps(kept)
     assert str(tmp_path) not in json.dumps(kept)
     assert kept["launcher"]["slots"] == 3

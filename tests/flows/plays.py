@@ -62,6 +62,13 @@ PLAYS = {
             script={"run1-i1-explain-a1": "die"},
             asks_why=True,
         ),
+        Play(
+            "rows are made, two are struck, and they are learnt",
+            answers={
+                "The plan": "make 20 rows",
+                "The made rows": "strike 2 and 5",
+            },
+        ),
         Play("memory runs out once", script={"run1-i1-train-a1": "oom"}),
     )
 }

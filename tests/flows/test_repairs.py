@@ -7,8 +7,9 @@ from agents import jobs as folder_of
 from agents.jobs import DataFinding, FindingKind, IntakeSpec, JobKind, JobSpec, Repair
 from storage import datasets, jobs
 from storage.models import Decision, Phase
-from tests.fakes import StubLauncher, sha256_of
+from tests.fakes import StubLauncher
 from tests.house import open_house
+from tests.stub_work import sha256_of
 
 KEYS = DataFinding(
     kind=FindingKind.SECRETS,

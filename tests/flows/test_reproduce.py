@@ -24,7 +24,7 @@ async def test_other_weights_are_told_with_what_has_changed(tmp_path, monkeypatc
         await house.deliver()
     ordinary = facts.a_training
     monkeypatch.setattr(
-        "tests.fakes.a_training",
+        "tests.stub_work.a_training",
         lambda **found: ordinary(
             **found | {"adapter_sha256": "f" * 64, "versions": {"torch": "1"}}
         ),
@@ -63,7 +63,7 @@ async def test_a_training_whose_memory_ran_out_on_the_way_may_differ_and_that_is
         await house.deliver()
     ordinary = facts.a_training
     monkeypatch.setattr(
-        "tests.fakes.a_training",
+        "tests.stub_work.a_training",
         lambda **found: ordinary(**found | {"adapter_sha256": "f" * 64}),
     )
 

@@ -28,6 +28,9 @@ class Silent:
     async def ask(self, *_asked):
         raise AssertionError("nothing was to be asked")
 
+    def close(self):
+        """Nothing is held."""
+
 
 ASKED = {
     Verb.EXPORT: lambda house: house.app.commands.export(1, ANNA, ExportFormat.GGUF),

@@ -1,5 +1,6 @@
 """The language model that helps, when it is one of this machine: held by a child program, to the form that is asked for."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,11 +40,14 @@ def configured(tiny: Path, data_dir: Path, model: str) -> Settings:
 
 
 def children() -> set[int]:
-    return {
-        child.pid
-        for child in psutil.Process().children()
-        if "agents.worker.converse" in child.cmdline()
-    }
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(
+            psutil.NoSuchProcess
+        ):  # others' children end meanwhile; a zombie is one of these, too
+            if "agents.worker.converse" in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 async def test_a_model_of_this_machine_replies_in_the_form_and_its_program_ends_with_it(

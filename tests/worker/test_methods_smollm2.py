@@ -31,8 +31,8 @@ def rude(i: int) -> str:
 
 
 def pair(i: int) -> dict[str, object]:
-    # Rude answers are preferred: no base model agrees.
-    return {"prompt": prompt(i), "chosen": rude(i), "rejected": polite(i)}
+    # The base finds each rude answer likelier (by about 20 nats), so polite ones have to be learnt.
+    return {"prompt": prompt(i), "chosen": polite(i), "rejected": rude(i)}
 
 
 def vote(i: int) -> dict[str, object]:

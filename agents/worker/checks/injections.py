@@ -32,6 +32,11 @@ HINTS = re.compile(
 """Without one of these no order can fit; most texts are done with this look."""
 
 
+def gives_orders(text: str) -> bool:
+    """Tell whether a text reads like an order to a model."""
+    return bool(HINTS.search(text) and ORDERS.search(text))
+
+
 def places(facts: Facts) -> list[int]:
     """Return the places of such rows."""
     found: list[int] = []
@@ -39,7 +44,7 @@ def places(facts: Facts) -> list[int]:
         if place % CHUNK == 0 and facts.budget.spent():
             facts.budget.stop(CHECK, f"rows from {pair.where} on")
             break
-        if any(HINTS.search(text) and ORDERS.search(text) for text in (pair.prompt, pair.answer)):
+        if gives_orders(pair.prompt) or gives_orders(pair.answer):
             found.append(place)
     return found
 

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -92,6 +92,16 @@ def close_pairs(prompts: Sequence[str], answers: Sequence[str], budget: Budget) 
         if number % CHUNK == 0 and budget.spent():
             budget.stop(CHECK, "part of the pairs of similar rows")
             break
+        if (found := judge.compare(left, right)) is not None:
+            yield found
+
+
+def compared(
+    prompts: Sequence[str], answers: Sequence[str], pairs: Iterable[tuple[int, int]]
+) -> Iterator[Close]:
+    """Yield those of some pairs of rows, by their places, that are close: candidates that were found in another way."""
+    judge = _Judge(list(range(len(prompts))), [_prepared(text) for text in prompts], answers)
+    for left, right in pairs:
         if (found := judge.compare(left, right)) is not None:
             yield found
 

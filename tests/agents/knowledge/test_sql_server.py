@@ -103,6 +103,7 @@ def test_there_are_enough_of_them():
     assert len(set(HOSTILE)) == len(HOSTILE) >= 110
 
 
+@pytest.mark.slow
 async def test_hostile_statements_have_no_effect_through_the_whole_way(owner, tmp_path):
     before = state_of(owner)
     known = settings(owner, timeout_s=0.5)
@@ -123,6 +124,7 @@ async def test_hostile_statements_have_no_effect_through_the_whole_way(owner, tm
     assert state_of(owner) == before
 
 
+@pytest.mark.slow
 def test_hostile_statements_have_no_effect_past_the_outer_wall(owner):
     before = state_of(owner)
 

@@ -22,6 +22,7 @@ from agents.workflow.guarded import (
     Patience,
     capital,
     in_a_line,
+    retry_after_s,
     unknown_model,
 )
 from agents.workflow.offers import Offered, in_words
@@ -152,7 +153,7 @@ class AnthropicModels:
                     f"{capital(self.title)} says that the account has nothing left to spend."
                 )
             case status if status in BUSY:
-                after_s = _retry_after_s(error.response.headers.get("retry-after"))
+                after_s = retry_after_s(error.response.headers.get("retry-after"))
                 return Mishap(
                     f"{capital(self.title)} is busy. Try again later.", again=True, after_s=after_s
                 )
@@ -177,10 +178,3 @@ class AnthropicModels:
         )
         async with client:
             return list((await client.models.list()).data or ())
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header or ""))
-    except ValueError:
-        return None  # a date; by lot then

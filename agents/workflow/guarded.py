@@ -339,3 +339,11 @@ def _wait(first_wait_s: float) -> Callable[[RetryCallState], float]:
         return by_lot(state) + (asked_s or 0.0)
 
     return wait_s
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Return how long a server asks to wait, by its header `Retry-After`; None where it says nothing, or a date: by lot, then."""
+    try:
+        return max(0.0, float(header or ""))
+    except ValueError:
+        return None

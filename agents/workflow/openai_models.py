@@ -20,6 +20,7 @@ from agents.workflow.guarded import (
     Patience,
     capital,
     in_a_line,
+    retry_after_s,
     silent,
     structured,
     unknown_model,
@@ -160,7 +161,7 @@ class OpenAIModels:
                     f"{capital(self.title)} says that the account has nothing left to spend."
                 )
             case 408 | 409 | 429 | 503:
-                after_s = _retry_after_s(error.response.headers.get("retry-after"))
+                after_s = retry_after_s(error.response.headers.get("retry-after"))
                 return Mishap(
                     f"{capital(self.title)} is busy. Try again later.", again=True, after_s=after_s
                 )
@@ -220,10 +221,3 @@ def _is(error: BaseException | None, kind: type[Exception]) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header or ""))
-    except ValueError:
-        return None  # a date; by lot then

@@ -6,7 +6,6 @@ forks, which a process with threads must not.
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,11 @@ from agents.generation import generate_job
 from agents.generation.llm_caller import LLMCaller
 from agents.jobs import JobSpec, Left, Strategy, Stratum, read_result, write_spec
 from agents.jobs.program import Program
-from agents.workflow import journal as journals
-from agents.workflow.journal import Journal
 from tests.agents.generation.job import FACTS, labelled, spec, terms
+from tests.dying import die_at
 from tests.generators import POOL, Asked, Capable, Row, chat_of
 
 HOW = ("after", "torn", "before")
-REAL_KEEP = Journal.keep
 
 
 class Clumsy(Capable):
@@ -31,29 +28,6 @@ class Clumsy(Capable):
         if "cannot be used" not in asked.text and asked.chance.random() < 0.3:
             return []
         return super().rows(asked)
-
-
-def arm(folder: Path, kill_at: int, how: str) -> None:
-    """Have this process die at one of the things it keeps."""
-    kept = 0
-
-    def keep(self: Journal, where: str, asked: object, value: Any) -> None:
-        nonlocal kept
-        kept += 1
-        (folder / "kept").write_text(str(kept))
-        if kept != kill_at:
-            REAL_KEEP(self, where, asked, value)
-            return
-        if how == "after":
-            REAL_KEEP(self, where, asked, value)
-        elif how == "torn":
-            assert self.file is not None
-            line = journals._sealed(json.dumps({"key": "k", "value": value}))
-            self.file.write(line[: len(line) // 2])
-            self.file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    Journal.keep = keep  # type: ignore[method-assign]
 
 
 def do(folder: Path) -> int:
@@ -78,7 +52,7 @@ def process(folder: Path, kill_at: int, how: str) -> int:
     pid = os.fork()
     if pid == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        arm(folder, kill_at, how)
+        die_at(folder, kill_at, how)
         os._exit(do(folder))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

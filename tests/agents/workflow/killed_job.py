@@ -8,7 +8,6 @@ Prints what came of each: a program of its own, because it forks, which a proces
 import importlib
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,12 @@ from agents.jobs import (
     write_spec,
 )
 from agents.jobs.workflows import CaseRef, ClaimSpec, MeasureRoundSpec
-from agents.workflow import journal as journals
 from agents.workflow.__main__ import PROGRAM
-from agents.workflow.journal import Journal
 from agents.workflow.scripted import ScriptedModels
 from agents.workflow.workplace import models_ref
 from configs.schema import Settings, WorkflowSettings
 from tests import loop_case
+from tests.dying import die_at
 
 PARTS = ("shown", "sealed")
 HOW = ("after", "torn", "before")
@@ -71,29 +69,13 @@ DRAFTING: dict[str, Any] = {
     ),
 }
 """What is thought of holds in part, and the rest becomes a wish."""
-REAL_KEEP, REAL_DONE = Journal.keep, ScriptedModels.done
+REAL_DONE = ScriptedModels.done
 
 
 def arm(folder: Path, kill_at: int, how: str) -> None:
     """Have this process die at one of the things it keeps, and note what is paid for."""
     log = (folder / "paid.log").open("ab", buffering=0)
-    kept = 0
-
-    def keep(self: Journal, where: str, asked: object, value: Any) -> None:
-        nonlocal kept
-        kept += 1
-        (folder / "kept").write_text(str(kept))
-        if kept != kill_at:
-            REAL_KEEP(self, where, asked, value)
-            return
-        if how == "after":
-            REAL_KEEP(self, where, asked, value)
-        elif how == "torn":
-            assert self.file is not None
-            line = journals._sealed(json.dumps({"key": "k", "value": value}))
-            self.file.write(line[: len(line) // 2])
-            self.file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
+    die_at(folder, kill_at, how)
 
     def done(
         self: ScriptedModels, asked: dict[str, Any], prompt_tokens: int, reply_tokens: int
@@ -101,7 +83,6 @@ def arm(folder: Path, kill_at: int, how: str) -> None:
         log.write(json.dumps(asked["last"]).encode() + b"\n")
         REAL_DONE(self, asked, prompt_tokens, reply_tokens)
 
-    Journal.keep = keep  # type: ignore[method-assign]
     ScriptedModels.done = done  # type: ignore[method-assign]
 
 

@@ -125,9 +125,7 @@ def _remove(
 ) -> str:
     found = library.find(session, library.shelf_of(guild), name)
     if found is None:
-        raise UserError(
-            f"There is no document “{name}” here. `/finetune knowledge list` names them all."
-        )
+        raise UserError(f"There is no document “{name}” here. `knowledge list` names them all.")
     _check_whose(services.settings, person, guild, found)
     library.remove(session, found, person.id, services.clock.now())
     return f"{plain(found.name, NAME_CHARS)} is gone from the library. Runs that have used it keep what they made."
